@@ -1,0 +1,1 @@
+#error "a pure file reached kernel/cpu/x86_asm.h"
