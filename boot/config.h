@@ -8,6 +8,7 @@
 #include "kernel/lib/slice.h"
 
 #define CONFIG_FILE	 "basalt.conf" /* name of the boot module, and of the file beside basalt.efi */
+#define CONFIG_SIZE_MAX	 MIB	       /* bytes of text */
 #define CONFIG_DISKS_MAX 16
 #define CONFIG_NICS_MAX	 8
 #define CONFIG_VCPUS_MAX 255
@@ -49,7 +50,7 @@ struct config_vm {
 	uint32_t nic_count;
 	uint32_t line; /* of the section's head, from 1 */
 	bool is_control;
-	bool is_autostarted;
+	bool is_autostarted; /* always, of the control domain */
 	bool has_testdev;
 	struct config_disk disks[CONFIG_DISKS_MAX];
 	struct config_nic nics[CONFIG_NICS_MAX];
