@@ -192,14 +192,17 @@ static int map_table(struct acpi_table *table, struct diag *diag)
 }
 
 /*
- * Verify the copy of the RSDP and learn from it where the root table is. The
- * extended checksum is over the 36 bytes of the layout whatever the length
- * says: the loader hands over no more.
+ * Verify the copy of the RSDP and learn from it where the root table is. What
+ * is new in revision 2 counts if it is there: multiboot2's old tag may have
+ * only the first 20 bytes of a newer RSDP. The extended checksum is over the
+ * 36 bytes of the layout whatever the length says: the loader hands over no
+ * more.
  */
 static int read_rsdp(const void *bytes, size_t size, struct root *root,
 		     struct diag *diag)
 {
 	struct acpi_rsdp rsdp = { 0 };
+	bool is_new;
 
 	memcpy(&rsdp, bytes, min_u64(size, sizeof(rsdp)));
 	if (size < ACPI_RSDP_OLD_SIZE || memcmp(&rsdp, "RSD PTR ", 8) != 0)
@@ -207,17 +210,13 @@ static int read_rsdp(const void *bytes, size_t size, struct root *root,
 				"ACPI RSDP: %zu bytes without the signature "
 				"\"RSD PTR \"",
 				size);
-	if (rsdp.revision >= 2 && size < sizeof(rsdp))
-		return diag_set(diag, -EINVAL,
-				"ACPI RSDP: %zu bytes, expected %zu in "
-				"revision %u",
-				size, sizeof(rsdp), rsdp.revision);
+	is_new = rsdp.revision >= 2 && size >= sizeof(rsdp);
 	if (sum_bytes(&rsdp, ACPI_RSDP_OLD_SIZE) ||
-	    (rsdp.revision >= 2 && sum_bytes(&rsdp, sizeof(rsdp))))
+	    (is_new && sum_bytes(&rsdp, sizeof(rsdp))))
 		return diag_set(diag, -EINVAL,
 				"ACPI RSDP: wrong checksum (revision %u)",
 				rsdp.revision);
-	if (rsdp.revision >= 2 && rsdp.xsdt) {
+	if (is_new && rsdp.xsdt) {
 		root->table.name = "XSDT";
 		root->table.base = HPA(rsdp.xsdt);
 		root->address_size = 8;

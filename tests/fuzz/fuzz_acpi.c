@@ -29,8 +29,7 @@ static void fix_byte(uint8_t *bytes, size_t size, size_t at)
 	bytes[at] = checksum(bytes, size);
 }
 
-/* A block of exact size that lives to the next call but one, so that ASan sees
- * every step outside. */
+/* A block of exact size that lives to the next call but one: ASan sees all. */
 const void *acpi_map(hpa_t base, size_t size)
 {
 	free(older);

@@ -110,6 +110,7 @@ static void leaves_out_unusable_cpus(void **state)
 	assert_taken();
 	assert_int_equal(platform.cpu_count, 1);
 	assert_int_equal(platform.cpus[0].apic_id, 0xff);
+	assert_int_equal(platform.cpus[0].acpi_uid, 5);
 }
 
 static void takes_a_cpu_once(void **state)

@@ -39,6 +39,7 @@ const void *acpi_map(hpa_t base, size_t size)
 {
 	static void *older, *newer;
 
+	assert_true(range_fits(base.value, size, BIT(52)));
 	if (image.on_map)
 		image.on_map(image.map_count);
 	image.map_count++;
@@ -265,6 +266,19 @@ static inline uint64_t madt_put(unsigned int cpu_count)
 	for (unsigned int i = 0; i < cpu_count; i++)
 		madt_lapic(i + 1, i, 1);
 	return image_end();
+}
+
+/* A machine with a sound MADT; what is put next is the table to test. */
+static inline void machine_begin(unsigned int cpu_count)
+{
+	image_reset(NULL);
+	madt_put(cpu_count);
+}
+
+static inline void machine_seal(void)
+{
+	image_end();
+	image_seal();
 }
 
 #endif
