@@ -345,8 +345,10 @@ static int parse_table(const struct table_kind *kind, struct acpi_table *table,
 }
 
 /* Apart from acpi_parse, so that the copied addresses leave the stack early. */
-static int locate_tables(const void *rsdp, size_t rsdp_size,
-			 struct acpi_table *tables, struct diag *diag)
+static __attribute__((noinline)) int locate_tables(const void *rsdp,
+						   size_t rsdp_size,
+						   struct acpi_table *tables,
+						   struct diag *diag)
 {
 	struct root root;
 	int error;
