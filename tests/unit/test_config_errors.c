@@ -1,5 +1,4 @@
-/* What basalt.conf and the command line must not be, and the line that says so.
- */
+/* What basalt.conf and the command line must not be, and the error lines. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
