@@ -1,33 +1,126 @@
-# Every public command. `make help` lists them.
-#
-# DEBUG=1 builds into build/debug: lock ranks, poison, assertions and the self-tests.
+# Every public command; `make help` lists them. DEBUG=1 builds into build/debug: lock ranks, poison, assertions, self-tests.
 
 VERSION := 0.1.0
-SHELL   := /bin/bash
+
+SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
 
-ifdef DEBUG
-OUT := build/debug
-else
-OUT := build
-endif
+BUILD := build
+OUT   := $(if $(DEBUG),$(BUILD)/debug,$(BUILD))
+CC    := gcc
+
+# ---- sources ---------------------------------------------------------------------------------------------------------------
 
 # Pure files: built into the image, and again for the host's unit tests and fuzzers.
 PURE := \
-	boot/acpi.c boot/acpi_madt.c boot/acpi_srat.c boot/acpi_optional.c \
-	boot/config.c boot/config_keys.c boot/config_lex.c boot/multiboot2.c \
-	kernel/lib/diag.c kernel/lib/fmt.c kernel/lib/log_ring.c \
-	kernel/timer_heap.c \
-	mm/frame.c mm/frame_chunk.c mm/heap.c mm/memmap.c mm/pgtable.c mm/pool.c
+	boot/acpi.c boot/acpi_madt.c boot/acpi_optional.c boot/acpi_srat.c \
+	boot/config.c boot/config_keys.c boot/config_lex.c \
+	boot/config_section.c boot/config_value.c \
+	boot/multiboot2.c boot/multiboot2_tags.c \
+	kernel/lib/date.c kernel/lib/diag.c kernel/lib/fmt.c \
+	kernel/lib/log_ring.c kernel/timer_heap.c \
+	mm/extent.c mm/frame.c mm/frame_chunk.c mm/frame_node.c mm/heap.c \
+	mm/memmap.c mm/pgtable.c mm/pool.c mm/untouched.c \
+	svm/svm_caps.c vmx/vmx_caps.c
 
 # Files that need the machine.
-IMPURE := kernel/lib/string.c
+IMPURE := \
+	boot/boot.c \
+	drivers/host/console.c drivers/host/framebuffer.c \
+	drivers/host/ioapic.c drivers/host/pic.c drivers/host/uart.c \
+	kernel/backend.c kernel/interrupt.c kernel/log.c kernel/main.c \
+	kernel/panic.c kernel/smp.c kernel/symbols.c kernel/thread.c \
+	kernel/timer.c \
+	kernel/cpu/apic.c kernel/cpu/cpu.c kernel/cpu/descriptors.c \
+	kernel/cpu/percpu.c kernel/cpu/reference_clock.c kernel/cpu/rtc.c \
+	kernel/cpu/time.c kernel/cpu/trap.c kernel/lib/compiler.c kernel/lib/string.c \
+	mm/host_space.c mm/stack.c svm/svm.c vmx/vmx.c
 
-# Self-tests that need the machine; debug builds only.
-DEBUG_ONLY :=
+IMPURE += $(if $(DEBUG),kernel/lock_rank.c kernel/selftest.c,kernel/selftest_none.c)
 
-ASM := boot/start.asm
+ASM := \
+	boot/start.asm drivers/host/font.asm kernel/cpu/entry.asm \
+	kernel/lib/mem.asm kernel/switch.asm kernel/trampoline.asm
 
-C_SOURCES := $(PURE) $(IMPURE) $(if $(DEBUG),$(DEBUG_ONLY))
+OBJECTS := $(PURE:%.c=$(OUT)/obj/%.o) $(IMPURE:%.c=$(OUT)/obj/%.o) \
+	$(ASM:%.asm=$(OUT)/obj/%.asm.o)
+
+# ---- flags -----------------------------------------------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes \
+	-Wstrict-prototypes -Wundef -Wvla -Werror
+
+CFLAGS = -std=gnu11 -O2 -g -ffreestanding $(WARNINGS) -I. \
+	-DBASALT_VERSION='"$(VERSION)"' $(if $(DEBUG),-DDEBUG) \
+	-mcmodel=kernel -fno-pic -mno-red-zone -mgeneral-regs-only \
+	-fno-omit-frame-pointer -fno-optimize-sibling-calls \
+	-fstack-protector-strong -mstack-protector-guard=global \
+	-fcf-protection=none -fno-asynchronous-unwind-tables \
+	-fno-strict-aliasing -fno-common -fno-tree-loop-distribute-patterns \
+	-Wframe-larger-than=$(FRAME_MAX) -ffile-prefix-map=$(CURDIR)=.
+
+# Thread stacks are 12 KiB; boot/ runs on the boot stack of 16 KiB only.
+FRAME_MAX = 1024
+$(OUT)/obj/boot/%.o: FRAME_MAX = 3072
+
+NASMFLAGS := -f elf64 -g -F dwarf -w+error
+LDFLAGS   := -nostdlib -static -T boot/link.ld -z max-page-size=4096 \
+	-z noexecstack --no-warn-rwx-segments --build-id=none
+
+# ---- the image -------------------------------------------------------------------------------------------------------------
+
+.PHONY: all setup help
+all: $(OUT)/basalt.elf $(OUT)/basalt.efi $(OUT)/basalt.iso
+
+$(OUT)/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC   $<"
+	@$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OUT)/obj/%.asm.o: %.asm Makefile
+	@mkdir -p $(@D)
+	@echo "  NASM $<"
+	@nasm $(NASMFLAGS) -I $(OUT)/ -o $@ $<
+
+# The console font: glyphs of a PSF 1 font (4 bytes of header, 256 glyphs of 16 bytes).
+FONT := /usr/share/consolefonts/Lat15-Terminus16.psf.gz
+
+$(OUT)/font.bin: $(FONT)
+	@mkdir -p $(@D)
+	gunzip -c $< | tail -c +5 | head -c 4096 > $@ || [ $$? = 141 ]
+
+$(OUT)/obj/drivers/host/font.asm.o: $(OUT)/font.bin
+
+# Linked twice: the second time with the names of the first one's functions, which lie after all text and so move none.
+$(OUT)/symbols-empty.o: scripts/symbols.awk
+	@mkdir -p $(@D)
+	awk -f $< /dev/null > $(@:.o=.asm)
+	nasm -f elf64 -o $@ $(@:.o=.asm)
+
+$(OUT)/basalt-unnamed.elf: $(OBJECTS) $(OUT)/symbols-empty.o boot/link.ld
+	ld $(LDFLAGS) -o $@ $(OBJECTS) $(OUT)/symbols-empty.o
+
+$(OUT)/symbols.o: $(OUT)/basalt-unnamed.elf scripts/symbols.awk
+	nm -n $< | awk -f scripts/symbols.awk > $(@:.o=.asm)
+	nasm -f elf64 -o $@ $(@:.o=.asm)
+
+$(OUT)/basalt.elf: $(OBJECTS) $(OUT)/symbols.o boot/link.ld
+	ld $(LDFLAGS) -o $@ $(OBJECTS) $(OUT)/symbols.o
+
+include boot/efi/efi.mk
+
+$(OUT)/basalt.iso: $(OUT)/basalt.elf scripts/make-iso boot/grub.cfg
+	scripts/make-iso $@ boot/grub.cfg $(OUT)/basalt.elf
+
+-include $(OBJECTS:.o=.d)
+
+# ---- tests on the host -----------------------------------------------------------------------------------------------------
+
+include tests/tests.mk
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)

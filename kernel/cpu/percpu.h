@@ -1,6 +1,7 @@
 /*
- * Per-CPU variables. Defined anywhere as `PERCPU struct thing name;`; every CPU has its own copy, zero or as initialised.
- * The copies lie in one area a CPU; gs:0 holds the distance from the template to the CPU's own.
+ * Per-CPU variables. Defined anywhere as `PERCPU struct thing name;`; every CPU has its own copy, zero at
+ * first (no initialisers). The copies lie in one area a CPU; the boot CPU's is the template in the image. gs:0 holds the
+ * distance from the template to the CPU's own.
  */
 #ifndef KERNEL_CPU_PERCPU_H
 #define KERNEL_CPU_PERCPU_H
@@ -8,7 +9,7 @@
 #include "boot/platform.h"
 #include "kernel/cpu/x86_asm.h"
 
-#define PERCPU __attribute__((section(".percpu")))
+#define PERCPU __attribute__((section(".bss.percpu")))
 
 /* Distances of all areas from the template, by CPU number; the boot CPU is 0. */
 extern uint64_t percpu_distance[CPUS_MAX];

@@ -12,8 +12,10 @@
 
 enum lock_rank {
 	LOCK_RANK_RUN_QUEUE = 1,
+	LOCK_RANK_STACKS,
 	LOCK_RANK_HEAP,
 	LOCK_RANK_POOL,
+	LOCK_RANK_CHUNKS,
 	LOCK_RANK_HOST_MAP,
 	LOCK_RANK_FRAMES,
 	LOCK_RANK_LOG,
@@ -28,7 +30,7 @@ struct spinlock {
 #define SPINLOCK_INIT(rank) { 0, 0, (rank) }
 
 #ifdef DEBUG
-/* In kernel/lib/lock_rank.c: panic if @lock breaks the order on this CPU. */
+/* In kernel/lock_rank.c: panic if @lock breaks the order on this CPU. */
 void lock_rank_enter(const struct spinlock *lock);
 void lock_rank_leave(const struct spinlock *lock);
 void lock_rank_check_none(void);

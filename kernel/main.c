@@ -1,0 +1,152 @@
+/* The hypervisor's boot path: a call a line. */
+#include "kernel/main.h"
+
+#include "drivers/host/console.h"
+#include "drivers/host/ioapic.h"
+#include "drivers/host/pic.h"
+#include "kernel/backend.h"
+#include "kernel/cpu/apic.h"
+#include "kernel/cpu/cpu.h"
+#include "kernel/cpu/descriptors.h"
+#include "kernel/cpu/percpu.h"
+#include "kernel/cpu/percpu_area.h"
+#include "kernel/cpu/time.h"
+#include "kernel/log.h"
+#include "kernel/selftest.h"
+#include "kernel/smp.h"
+#include "kernel/stop.h"
+#include "kernel/thread.h"
+#include "mm/frame.h"
+#include "mm/heap.h"
+#include "mm/host_space.h"
+
+static void start_memory(struct boot_state *boot)
+{
+	frame_init(&boot->memory, boot->platform.node_count,
+		   host_space_boot_tables());
+	heap_init();
+}
+
+static void start_threads(void)
+{
+	thread_init();
+	if (thread_adopt_idle(NULL) || !smp_give_stacks(0))
+		stop("not enough memory for the boot CPU");
+	idt_use_stacks();
+}
+
+/* Nothing but our own interrupts reaches a CPU from here on. */
+static void start_interrupts(const struct platform *platform)
+{
+	void *registers = NULL;
+
+	if (platform->has_8259)
+		pic_mask_all();
+	for (uint32_t i = 0; i < platform->ioapic_count; i++) {
+		registers = host_space_map_device(platform->ioapics[i].base,
+						  PAGE_SIZE, PT_WRITE | PT_UNCACHED);
+		if (registers)
+			ioapic_mask_all(registers);
+	}
+	if (!cpu_features.has_x2apic)
+		registers = host_space_map_device(platform->lapic_base, PAGE_SIZE,
+						  PT_WRITE | PT_UNCACHED);
+	if (!registers && !cpu_features.has_x2apic)
+		stop("not enough memory to map the local APIC");
+	apic_choose(registers, cpu_features.has_x2apic);
+	apic_init();
+}
+
+static void start_time(const struct platform *platform)
+{
+	void *hpet = NULL;
+
+	if (platform->hpet_base.value)
+		hpet = host_space_map_device(platform->hpet_base, PAGE_SIZE,
+					     PT_WRITE | PT_UNCACHED);
+	time_init(platform, hpet);
+}
+
+static void find_own_node(const struct platform *platform)
+{
+	for (uint32_t i = 0; i < platform->cpu_count; i++) {
+		if (platform->cpus[i].apic_id == apic_id())
+			cpu_set_node(platform->cpus[i].node);
+	}
+}
+
+static void start_cpus(const struct platform *platform)
+{
+	uint32_t running = smp_start(platform);
+
+	log_info("smp: %u of %u CPUs running, %s", running, platform->cpu_count,
+		 apic_is_x2apic() ? "x2APIC" : "xAPIC");
+}
+
+static void map_modules(const struct boot_info *info)
+{
+	for (uint32_t i = 0; i < info->module_count; i++) {
+		const struct boot_module *module = &info->modules[i];
+
+		if (module->size && host_space_map_ram(module->base, module->size))
+			stop("not enough memory to map boot module %s", module->name);
+		log_info("module: %s, %lu KiB", module->name, module->size / KIB);
+	}
+}
+
+static void report_vms(struct slice text)
+{
+	struct config_cursor cursor = config_open(text);
+	struct config_vm vm;
+
+	while (config_next_vm(&cursor, &vm))
+		log_warn("vm %.*s: not started: this version runs no guests yet",
+			 SLICE_ARGS(vm.name));
+}
+
+static uint64_t free_memory(uint32_t node_count)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t node = 0; node < node_count; node++)
+		sum += frame_stats(node).free;
+	return sum;
+}
+
+static void report_memory(const struct boot_state *boot)
+{
+	uint32_t nodes = boot->platform.node_count;
+	uint64_t used = boot->free_at_start - free_memory(nodes) +
+			boot->info.image_size;
+
+	log_info("memory: %lu MiB in %u node%s, %lu KiB of it used by Basalt",
+		 boot->ram_size / MIB, nodes, nodes == 1 ? "" : "s", used / KIB);
+}
+
+static void report_ready(const struct boot_state *boot)
+{
+	log_info("boot: ready after %lu TSC cycles", time_boot_cycles());
+	log_announce("basalt: ready version=%s cpus=%u memory=%luM backend=%s",
+		     BASALT_VERSION, smp_cpu_count(), boot->ram_size / MIB,
+		     backend_name());
+}
+
+_Noreturn void hv_main(struct boot_state *boot)
+{
+	const struct platform *platform = &boot->platform;
+
+	start_memory(boot);		/* all free RAM to the frame allocator */
+	start_threads();		/* this flow becomes CPU 0's idle thread */
+	start_interrupts(platform);	/* own APIC on, the machine's lines masked */
+	find_own_node(platform);
+	start_time(platform);		/* TSC calibrated, one-shot timer, wall clock */
+	start_cpus(platform);		/* all others at once: hv_main_ap */
+	backend_choose();		/* SVM or VMX, or stop */
+	map_modules(&boot->info);	/* kernels, initrds, disks of guests */
+	report_vms(boot->config_text);
+	report_memory(boot);
+	host_space_audit();		/* W^X, kernel-only */
+	report_ready(boot);
+	selftest_start(boot->config.selftest);
+	thread_idle();
+}

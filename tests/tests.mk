@@ -1,0 +1,1 @@
+# Unit tests and fuzzers: pure files compiled for the host.

@@ -1,0 +1,10 @@
+/* The Intel back end. */
+#ifndef VMX_VMX_H
+#define VMX_VMX_H
+
+#include "kernel/lib/diag.h"
+
+/* Can this CPU run guests by VMX? Lists its capabilities in the log. 0, -ENODEV or -ENOTSUP with the reason. */
+int vmx_probe(struct diag *why);
+
+#endif
