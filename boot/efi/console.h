@@ -7,8 +7,10 @@
 /* Call first. @out NULL (a machine without a console): nothing is printed. */
 void console_init(SIMPLE_TEXT_OUTPUT_INTERFACE *out);
 
-/* Print "basalt.efi: " and one line, cut at 256 characters. Boot services must
- * still be there. */
+/*
+ * Print "basalt.efi: " and one line, cut at 256 characters. Boot services must
+ * still be there.
+ */
 void console_print(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
 

@@ -10,8 +10,10 @@
 #include "kernel/lib/errno.h"
 #include "kernel/lib/string.h"
 
-/* By "UEFI Specification 2.10", section 7.2 "Memory Allocation Services",
- * EFI_MEMORY_TYPE. All others are reserved. */
+/*
+ * By "UEFI Specification 2.10", section 7.2 "Memory Allocation Services",
+ * EFI_MEMORY_TYPE. All others are reserved.
+ */
 static const enum memory_type region_types[] = {
 	[0] = MEMORY_RESERVED,	   /* EfiReservedMemoryType */
 	[1] = MEMORY_RAM,	   /* EfiLoaderCode */
@@ -40,8 +42,10 @@ static void remove_region(struct boot_info *info, uint32_t at)
 		(info->region_count - at) * sizeof(info->regions[0]));
 }
 
-/* Put @region behind the last one that does not begin after it. Firmware's map
- * is nearly sorted: search from the end. */
+/*
+ * Put @region behind the last one that does not begin after it. Firmware's map
+ * is nearly sorted: search from the end.
+ */
 static int insert_region(struct boot_info *info,
 			 const struct memory_region *region, struct diag *diag)
 {

@@ -5,8 +5,10 @@
 #include "boot/boot_info.h"
 #include "kernel/lib/diag.h"
 
-/* "UEFI Specification 2.10", section 7.2.3 "EFI_BOOT_SERVICES.GetMemoryMap()":
- * EFI_MEMORY_DESCRIPTOR. */
+/*
+ * "UEFI Specification 2.10", section 7.2.3 "EFI_BOOT_SERVICES.GetMemoryMap()":
+ * EFI_MEMORY_DESCRIPTOR.
+ */
 struct efi_map_entry {
 	uint32_t type;
 	uint32_t padding;

@@ -1,5 +1,7 @@
-/* basalt.elf inside basalt.efi: checked, then copied to where it will run.
- * [pure] */
+/*
+ * basalt.elf inside basalt.efi: checked, then copied to where it will run.
+ * [pure]
+ */
 #ifndef BOOT_EFI_ELF_H
 #define BOOT_EFI_ELF_H
 
@@ -51,8 +53,10 @@ struct elf_image {
 int elf_check(const void *file, size_t size, struct elf_image *out,
 	      struct diag *diag);
 
-/* Lay the image out in the IMAGE_SIZE_MAX bytes at @dst: segments where they
- * belong, zeroes elsewhere. */
+/*
+ * Lay the image out in the IMAGE_SIZE_MAX bytes at @dst: segments where they
+ * belong, zeroes elsewhere.
+ */
 void elf_load(const struct elf_image *image, void *dst);
 
 #endif

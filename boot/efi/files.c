@@ -1,5 +1,7 @@
-/* Files beside basalt.efi ("UEFI Specification 2.10", section 13.5 "File
- * Protocol"). */
+/*
+ * Files beside basalt.efi ("UEFI Specification 2.10", section 13.5 "File
+ * Protocol").
+ */
 #include "boot/efi/files.h"
 
 #include "boot/efi/console.h"
@@ -14,8 +16,10 @@
 static EFI_GUID volume_guid = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
 static EFI_GUID file_info_guid = EFI_FILE_INFO_ID;
 
-/* EFI_FILE_INFO with room for the name behind it: at most 255 characters on
- * FAT. */
+/*
+ * EFI_FILE_INFO with room for the name behind it: at most 255 characters on
+ * FAT.
+ */
 union file_info {
 	EFI_FILE_INFO info;
 	uint8_t room[sizeof(EFI_FILE_INFO) + 256 * sizeof(CHAR16)];

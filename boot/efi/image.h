@@ -7,8 +7,10 @@
 extern const uint8_t image_file[];
 extern const uint8_t image_file_end[];
 
-/* Jump to @entry, interrupts off, with the multiboot2 magic and @block as its
- * arguments. */
+/*
+ * Jump to @entry, interrupts off, with the multiboot2 magic and @block as its
+ * arguments.
+ */
 _Noreturn void image_enter(void *entry, void *block);
 
 #endif

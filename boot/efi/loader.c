@@ -28,7 +28,7 @@
 
 static EFI_GUID loaded_image_guid = EFI_LOADED_IMAGE_PROTOCOL_GUID;
 
-/* Too large for the stack that firmware promises to spare. */
+/* What the hypervisor will be told, and the files that belong to it. */
 static struct boot_info info;
 static struct names names;
 
@@ -62,8 +62,7 @@ static int load_module(struct files *files, struct slice name,
 	int error;
 
 	if (!names_is_plain(name)) {
-		console_print(CONFIG_FILE ": \"%.*s\" is no file name, not "
-					  "loaded",
+		console_print("%.*s: not a plain file name; not loaded",
 			      SLICE_ARGS(name));
 		return 0;
 	}

@@ -48,8 +48,10 @@ struct memory_map_entry {
 	uint32_t reserved;
 };
 
-/* "Framebuffer info": the reserved field takes two bytes, as in the
- * specification's own header file. */
+/*
+ * "Framebuffer info": the reserved field takes two bytes, as in the
+ * specification's own header file.
+ */
 struct framebuffer_body {
 	uint64_t base;
 	uint32_t pitch;

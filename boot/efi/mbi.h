@@ -1,5 +1,7 @@
-/* struct boot_info -> multiboot2 boot information: what boot/multiboot2.h
- * reads, written. [pure] */
+/*
+ * struct boot_info -> multiboot2 boot information: what boot/multiboot2.h
+ * reads, written. [pure]
+ */
 #ifndef BOOT_EFI_MBI_H
 #define BOOT_EFI_MBI_H
 

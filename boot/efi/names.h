@@ -22,8 +22,10 @@ struct names {
  */
 int names_collect(struct slice text, struct names *out, struct diag *diag);
 
-/* Can @name be a file beside basalt.conf and a module: printable, no spaces, no
- * separators, of fitting length? */
+/*
+ * Can @name be a file beside basalt.conf and a module: printable, no spaces, no
+ * separators, of fitting length?
+ */
 bool names_is_plain(struct slice name);
 
 #endif

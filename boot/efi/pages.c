@@ -4,15 +4,19 @@
 #include "kernel/lib/errno.h"
 #include "mm/addr.h"
 
-/* The last page below 4 GiB is left out: multiboot2 could not say where it
- * ends. */
+/*
+ * The last page below 4 GiB is left out: multiboot2 could not say where it
+ * ends.
+ */
 #define LIMIT (4 * GIB - PAGE_SIZE)
 
 void *pages_alloc(EFI_BOOT_SERVICES *services, uint64_t size, uint64_t align,
 		  const char *what, struct diag *diag)
 {
-	/* firmware aligns to pages; the room before and behind is lost only
-	 * until ExitBootServices */
+	/*
+	 * firmware aligns to pages; the room before and behind is lost only
+	 * until ExitBootServices
+	 */
 	uint64_t slack = align - PAGE_SIZE;
 	EFI_PHYSICAL_ADDRESS base = LIMIT - 1;
 	EFI_STATUS status = EFI_OUT_OF_RESOURCES;

@@ -1,5 +1,7 @@
-/* Where basalt.efi was started from: the file paths inside an EFI device path.
- * [pure] */
+/*
+ * Where basalt.efi was started from: the file paths inside an EFI device path.
+ * [pure]
+ */
 #ifndef BOOT_EFI_PATH_H
 #define BOOT_EFI_PATH_H
 
@@ -10,8 +12,10 @@
 
 #define PATH_LEN_MAX 256 /* units, with the final 0 */
 
-/* An absolute path in UTF-16 as EFI file protocols take it:
- * "\EFI\BOOT\BOOTX64.EFI". */
+/*
+ * An absolute path in UTF-16 as EFI file protocols take it:
+ * "\EFI\BOOT\BOOTX64.EFI".
+ */
 struct path {
 	size_t len; /* without the final 0 */
 	uint16_t text[PATH_LEN_MAX];
@@ -24,13 +28,17 @@ struct path {
  */
 int path_read(const void *device_path, struct path *out, struct diag *diag);
 
-/* The file @name (ASCII) in the folder where the file @path lies. -E2BIG with
- * @diag. */
+/*
+ * The file @name (ASCII) in the folder where the file @path lies. -E2BIG with
+ * @diag.
+ */
 int path_sibling(const struct path *path, const char *name, struct path *out,
 		 struct diag *diag);
 
-/* The last part of @path, cut to @size bytes with a NUL; what is not ASCII
- * becomes '?'. */
+/*
+ * The last part of @path, cut to @size bytes with a NUL; what is not ASCII
+ * becomes '?'.
+ */
 void path_file_name(const struct path *path, char *out, size_t size);
 
 #endif

@@ -1,11 +1,15 @@
-/* The ACPI root pointer ("UEFI Specification 2.10", section 4.6 "EFI
- * Configuration Table & Properties Table"). */
+/*
+ * The ACPI root pointer ("UEFI Specification 2.10", section 4.6 "EFI
+ * Configuration Table & Properties Table").
+ */
 #include "boot/efi/rsdp.h"
 
 #include "kernel/lib/string.h"
 
-/* "ACPI Specification 6.5", table 5.3 "RSDP Structure": revision 0 ends after
- * 20 bytes, revision 2 after 36. */
+/*
+ * "ACPI Specification 6.5", table 5.3 "RSDP Structure": revision 0 ends after
+ * 20 bytes, revision 2 after 36.
+ */
 static const struct {
 	EFI_GUID guid;
 	uint32_t size;

@@ -1,5 +1,7 @@
-/* Graphics output ("UEFI Specification 2.10", section 12.9 "Graphics Output
- * Protocol"). */
+/*
+ * Graphics output ("UEFI Specification 2.10", section 12.9 "Graphics Output
+ * Protocol").
+ */
 #include "boot/efi/screen.h"
 
 #define CHANNEL_MASK 0xffU

@@ -6,8 +6,10 @@
 
 #include "boot/boot_info.h"
 
-/* The current mode, or width 0: no screen, or none with 32-bit pixels in
- * memory. */
+/*
+ * The current mode, or width 0: no screen, or none with 32-bit pixels in
+ * memory.
+ */
 struct framebuffer_info screen_find(EFI_BOOT_SERVICES *services);
 
 #endif

@@ -19,8 +19,10 @@
 #define DATA_SIZE 16UL
 #define FILE_SIZE (DATA_AT + DATA_SIZE)
 
-/* Offsets in the ELF header, and in a program header ("System V ABI, Object
- * Files"). */
+/*
+ * Offsets in the ELF header, and in a program header ("System V ABI, Object
+ * Files").
+ */
 enum { E_MACHINE = 18, E_PHOFF = 32, E_PHENTSIZE = 54, E_PHNUM = 56 };
 enum { P_OFFSET = 8, P_PADDR = 24, P_FILESZ = 32, P_MEMSZ = 40 };
 #define SEGMENT(i) (64 + (i)*56)

@@ -1,5 +1,7 @@
-/* The EFI memory map: types, order, merging, and entries that no firmware
- * should make. */
+/*
+ * The EFI memory map: types, order, merging, and entries that no firmware
+ * should make.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -147,8 +149,20 @@ static void refuses_short_entries(void **state)
 	(void)state;
 	assert_int_equal(efi_map_read(map, 80, 39, &info, &diag), -EINVAL);
 	assert_int_equal(efi_map_read(map, 80, 0, &info, &diag), -EINVAL);
-	assert_int_equal(efi_map_read(map, 39, 40, &info, &diag), 0);
+}
+
+static void reads_no_cut_entry(void **state)
+{
+	struct efi_map_entry entry = { .type = 7, .pages = 1 };
+	uint8_t *map = calloc(1, STRIDE - 1);
+	struct diag diag;
+
+	(void)state;
+	memcpy(map, &entry, sizeof(entry));
+	assert_int_equal(efi_map_read(map, STRIDE - 1, STRIDE, &info, &diag),
+			 0);
 	assert_int_equal(info.region_count, 0);
+	free(map);
 }
 
 int main(void)
@@ -160,6 +174,7 @@ int main(void)
 		cmocka_unit_test(leaves_out_empty_and_wrapping),
 		cmocka_unit_test(takes_as_many_as_fit),
 		cmocka_unit_test(refuses_short_entries),
+		cmocka_unit_test(reads_no_cut_entry),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
-/* The EFI loader's boot information: what it writes, multiboot2_parse reads
- * back. */
+/*
+ * The EFI loader's boot information: what it writes, multiboot2_parse reads
+ * back.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -54,8 +56,10 @@ static int make_info(void **state)
 	return 0;
 }
 
-/* Write given, parse it into read; the block is exactly as large as said: ASan
- * watches. */
+/*
+ * Write given, parse it into read; the block is exactly as large as said: ASan
+ * watches.
+ */
 static int pass_on(struct diag *diag)
 {
 	static uint64_t room[MBI_SIZE_MAX / 8];
@@ -144,6 +148,22 @@ static void pads_names_of_any_length(void **state)
 	}
 }
 
+/* "Boot information format", 3.6.2: a tag's size leaves its padding out. */
+static void says_sizes_without_padding(void **state)
+{
+	static uint64_t block[MBI_SIZE_MAX / 8];
+	uint32_t tag[2];
+
+	(void)state;
+	strcpy(given.cmdline, "ab");
+	mbi_write(&given, block);
+	memcpy(tag, &block[1], sizeof(tag));
+	assert_int_equal(tag[0], 1);
+	assert_int_equal(tag[1], 8 + 3);
+	memcpy(tag, &block[3], sizeof(tag));
+	assert_int_equal(tag[0], 2);
+}
+
 static void holds_the_fullest_info(void **state)
 {
 	(void)state;
@@ -171,6 +191,7 @@ int main(void)
 		cmocka_unit_test_setup(leaves_out_what_is_not_there, make_info),
 		cmocka_unit_test_setup(passes_empty_file_on, make_info),
 		cmocka_unit_test_setup(pads_names_of_any_length, make_info),
+		cmocka_unit_test_setup(says_sizes_without_padding, make_info),
 		cmocka_unit_test_setup(holds_the_fullest_info, make_info),
 	};
 

@@ -73,6 +73,8 @@ static void survives_odd_program_names(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(odd); i++) {
 		assert_int_equal(read_text("a=1 b", odd[i]), 0);
 		assert_string_equal(out, "a=1 b");
+		assert_int_equal(read_text("\"\" a=1", odd[i]), 0);
+		assert_string_equal(out, "\"\" a=1");
 		assert_int_equal(read_text("", odd[i]), 0);
 		assert_string_equal(out, "");
 	}
