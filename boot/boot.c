@@ -1,4 +1,5 @@
-/* boot_main: read what the loader, the configuration and the firmware say; everything else is hv_main's. */
+/* boot_main: read what the loader, the configuration and the firmware say;
+ * everything else is hv_main's. */
 #include "boot/acpi.h"
 #include "boot/config.h"
 #include "boot/multiboot2.h"
@@ -15,8 +16,8 @@
 #include "mm/host_space.h"
 #include "mm/phys.h"
 
-#define LOW_MEMORY_END	1UL * MIB
-#define RAM_MIN		(64 * MIB)
+#define LOW_MEMORY_END 1UL * MIB
+#define RAM_MIN	       (64 * MIB)
 
 /* Called by start.asm. */
 _Noreturn void boot_main(uint32_t magic, uint32_t block, uint32_t image_base);
@@ -45,14 +46,16 @@ static void show_framebuffer(void *pixels)
 		console_use_framebuffer(info, pixels);
 }
 
-/* The early tables reach 4 GiB; a framebuffer above waits for the final ones. */
+/* The early tables reach 4 GiB; a framebuffer above waits for the final ones.
+ */
 static void *early_framebuffer(void)
 {
 	const struct framebuffer_info *info = &boot.info.framebuffer;
 	uint64_t size = (uint64_t)info->pitch * info->height;
 
-	return range_fits(info->base.value, size, 4 * GIB) ?
-		       phys_to_virt(info->base) : NULL;
+	return range_fits(info->base.value, size, 4 * GIB)
+		       ? phys_to_virt(info->base)
+		       : NULL;
 }
 
 static void read_loader(uint32_t block, uint32_t image_base)
@@ -60,7 +63,8 @@ static void read_loader(uint32_t block, uint32_t image_base)
 	uint64_t readable = min_u64(4 * GIB - block, MULTIBOOT2_INFO_MAX);
 	struct diag why;
 
-	if (multiboot2_parse(phys_to_virt(HPA(block)), readable, &boot.info, &why))
+	if (multiboot2_parse(phys_to_virt(HPA(block)), readable, &boot.info,
+			     &why))
 		stop("%s", why.text);
 	boot.info.image_base = HPA(image_base);
 	boot.info.image_size = (uint64_t)(image_end - image_start);
@@ -92,11 +96,13 @@ static void read_config(void)
 	struct diag why;
 
 	if (file && file->size)
-		boot.config_text = (struct slice){ phys_to_virt(file->base), file->size };
+		boot.config_text =
+			(struct slice){ phys_to_virt(file->base), file->size };
 	if (boot.config_text.len &&
 	    config_parse(boot.config_text, &boot.config, &why))
 		stop("%s", why.text);
-	if (config_parse_cmdline(slice_from(boot.info.cmdline), &boot.config, &why))
+	if (config_parse_cmdline(slice_from(boot.info.cmdline), &boot.config,
+				 &why))
 		stop("%s", why.text);
 	apply_consoles();
 	if (boot.config_text.len &&
@@ -135,7 +141,8 @@ static int reserve_used(struct memmap *map)
 		const struct boot_module *module = &boot.info.modules[i];
 
 		if (module->size)
-			err = memmap_reserve(map, module->base.value, module->size);
+			err = memmap_reserve(map, module->base.value,
+					     module->size);
 	}
 	return err;
 }
@@ -153,7 +160,8 @@ static void read_memory(void)
 		stop("%lu MiB of memory; Basalt needs %lu MiB",
 		     boot.ram_size / MIB, RAM_MIN / MIB);
 	if (boot.config.memory > boot.free_at_start)
-		stop("hypervisor: memory = %lu MiB: this machine has %lu MiB free",
+		stop("hypervisor: memory = %lu MiB: this machine has %lu MiB "
+		     "free",
 		     boot.config.memory / MIB, boot.free_at_start / MIB);
 	if (!smp_reserve(map))
 		stop("memory map: no two pages of RAM below 640 KiB");
@@ -168,7 +176,8 @@ static void enter_host_space(void)
 	if (host_space_init(&boot.memory, boot.info.image_base))
 		stop("not enough memory below 4 GiB for page tables");
 	if (boot.config_text.len &&
-	    host_space_map_ram(virt_to_phys(boot.config_text.ptr), boot.config_text.len))
+	    host_space_map_ram(virt_to_phys(boot.config_text.ptr),
+			       boot.config_text.len))
 		stop("not enough memory to map %s", CONFIG_FILE);
 	if (info->width)
 		show_framebuffer(host_space_map_device(
@@ -194,9 +203,11 @@ static void read_firmware(void)
 	if (acpi_parse(boot.info.rsdp, boot.info.rsdp_size, platform, &why))
 		stop("%s", why.text);
 	for (uint32_t i = 0; i < platform->node_range_count; i++) {
-		const struct platform_node_range *range = &platform->node_ranges[i];
+		const struct platform_node_range *range =
+			&platform->node_ranges[i];
 
-		if (memmap_set_node(&boot.memory, range->base, range->size, range->node))
+		if (memmap_set_node(&boot.memory, range->base, range->size,
+				    range->node))
 			stop("memory map: more than %u separate ranges of RAM",
 			     MEMMAP_RANGES_MAX);
 	}
@@ -210,7 +221,7 @@ _Noreturn void boot_main(uint32_t magic, uint32_t block, uint32_t image_base)
 	console_use_serial(boot.config.serial_port, boot.config.serial_baud);
 	log_info("basalt %s", BASALT_VERSION);
 	log_info("cpu: %s (%s)", cpu_features.model, cpu_features.vendor);
-	read_loader(block, image_base);	/* multiboot2 tags */
+	read_loader(block, image_base); /* multiboot2 tags */
 	read_config();			/* basalt.conf, command line */
 	read_memory();			/* RAM that nobody uses */
 	enter_host_space();		/* the final page tables */

@@ -1,4 +1,5 @@
-/* What the boot loader said, copied out of its memory, checked and bounded. [pure] */
+/* What the boot loader said, copied out of its memory, checked and bounded.
+ * [pure] */
 #ifndef BOOT_BOOT_INFO_H
 #define BOOT_BOOT_INFO_H
 
@@ -19,14 +20,16 @@ enum memory_type {
 	MEMORY_BAD,
 };
 
-/* A range of the firmware's memory map: bytes, not page aligned, never wrapping, never empty. */
+/* A range of the firmware's memory map: bytes, not page aligned, never
+ * wrapping, never empty. */
 struct memory_region {
 	uint64_t base;
 	uint64_t size;
 	enum memory_type type;
 };
 
-/* A file that the loader put into RAM. @name is the first word of its command line, @args the rest. */
+/* A file that the loader put into RAM. @name is the first word of its command
+ * line, @args the rest. */
 struct boot_module {
 	hpa_t base;
 	uint64_t size;
@@ -54,8 +57,11 @@ struct boot_info {
 	uint64_t image_size;
 	uint32_t region_count;
 	uint32_t module_count;
-	struct memory_region regions[BOOT_REGIONS_MAX]; /* by base; loader's order kept for equal bases */
-	struct boot_module modules[BOOT_MODULES_MAX];	/* in the loader's order */
+	struct memory_region
+		regions[BOOT_REGIONS_MAX]; /* by base; loader's order kept for
+					      equal bases */
+	struct boot_module
+		modules[BOOT_MODULES_MAX]; /* in the loader's order */
 };
 
 #endif

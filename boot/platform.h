@@ -25,7 +25,8 @@ struct platform_ioapic {
 	uint32_t gsi_base; /* global system interrupt of pin 0 */
 };
 
-/* ISA interrupt @irq arrives as @gsi; @flags as in MADT type 2 (polarity bits 0-1, trigger bits 2-3). */
+/* ISA interrupt @irq arrives as @gsi; @flags as in MADT type 2 (polarity bits
+ * 0-1, trigger bits 2-3). */
 struct platform_override {
 	uint32_t gsi;
 	uint16_t flags;
@@ -56,25 +57,28 @@ struct platform_iommu {
 };
 
 struct platform {
-	hpa_t lapic_base;	 /* xAPIC registers */
-	hpa_t hpet_base;	 /* 0: no HPET */
-	hpa_t facp_base;	 /* whole FADT, for later readers; 0: none */
-	uint16_t pm_timer_port;	 /* 0: none or not in port space */
-	bool pm_timer_is_32bit;	 /* else 24 bits */
-	bool has_8259;		 /* MADT PCAT_COMPAT */
-	bool has_no_cmos_rtc;	 /* FADT IAPC_BOOT_ARCH bit 5 */
-	uint32_t cpu_count;	 /* >= 1 */
-	uint32_t node_count;	 /* >= 1 */
+	hpa_t lapic_base;	/* xAPIC registers */
+	hpa_t hpet_base;	/* 0: no HPET */
+	hpa_t facp_base;	/* whole FADT, for later readers; 0: none */
+	uint16_t pm_timer_port; /* 0: none or not in port space */
+	bool pm_timer_is_32bit; /* else 24 bits */
+	bool has_8259;		/* MADT PCAT_COMPAT */
+	bool has_no_cmos_rtc;	/* FADT IAPC_BOOT_ARCH bit 5 */
+	uint32_t cpu_count;	/* >= 1 */
+	uint32_t node_count;	/* >= 1 */
 	uint32_t ioapic_count;
 	uint32_t override_count;
 	uint32_t node_range_count;
 	uint32_t pci_segment_count;
 	uint32_t iommu_count;
-	uint32_t node_proximity[NODES_MAX]; /* SRAT proximity domain of each node */
-	struct platform_cpu cpus[CPUS_MAX]; /* in MADT order, no APIC id twice */
+	uint32_t node_proximity[NODES_MAX]; /* SRAT proximity domain of each
+					       node */
+	struct platform_cpu
+		cpus[CPUS_MAX]; /* in MADT order, no APIC id twice */
 	struct platform_ioapic ioapics[PLATFORM_IOAPICS_MAX];
 	struct platform_override overrides[PLATFORM_OVERRIDES_MAX];
-	struct platform_node_range node_ranges[PLATFORM_NODE_RANGES_MAX]; /* by base, disjoint */
+	struct platform_node_range
+		node_ranges[PLATFORM_NODE_RANGES_MAX]; /* by base, disjoint */
 	struct platform_pci_segment pci_segments[PLATFORM_PCI_SEGMENTS_MAX];
 	struct platform_iommu iommus[PLATFORM_IOMMUS_MAX];
 };

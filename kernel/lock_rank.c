@@ -1,4 +1,5 @@
-/* Debug builds: the locks this CPU holds, and a panic for taking one out of order. */
+/* Debug builds: the locks this CPU holds, and a panic for taking one out of
+ * order. */
 #include "kernel/cpu/percpu.h"
 #include "kernel/lib/panic.h"
 #include "kernel/lib/spinlock.h"

@@ -44,9 +44,9 @@ static void log_unlock(void)
 static void show_time(uint64_t time)
 {
 	char text[32];
-	size_t length = fmt_print(text, sizeof(text), "[%5lu.%06lu] ",
-				  time / NS_PER_SEC,
-				  time % NS_PER_SEC / NS_PER_US);
+	size_t length =
+		fmt_print(text, sizeof(text), "[%5lu.%06lu] ",
+			  time / NS_PER_SEC, time % NS_PER_SEC / NS_PER_US);
 
 	console_write(text, length);
 }

@@ -8,8 +8,10 @@
 /* Show lines of @level and more important ones on the consoles. */
 void log_set_level(enum log_level level);
 
-/* A line for machines and for the last words: no time stamp, on every console whatever the level. */
-void log_announce(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A line for machines and for the last words: no time stamp, on every console
+ * whatever the level. */
+void log_announce(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
 
 /* As log_ring_read, under the log's lock. */
 bool log_read(uint64_t *cursor, struct log_record *record, char *text);

@@ -44,13 +44,15 @@ static void start_interrupts(const struct platform *platform)
 		pic_mask_all();
 	for (uint32_t i = 0; i < platform->ioapic_count; i++) {
 		registers = host_space_map_device(platform->ioapics[i].base,
-						  PAGE_SIZE, PT_WRITE | PT_UNCACHED);
+						  PAGE_SIZE,
+						  PT_WRITE | PT_UNCACHED);
 		if (registers)
 			ioapic_mask_all(registers);
 	}
 	if (!cpu_features.has_x2apic)
-		registers = host_space_map_device(platform->lapic_base, PAGE_SIZE,
-						  PT_WRITE | PT_UNCACHED);
+		registers =
+			host_space_map_device(platform->lapic_base, PAGE_SIZE,
+					      PT_WRITE | PT_UNCACHED);
 	if (!registers && !cpu_features.has_x2apic)
 		stop("not enough memory to map the local APIC");
 	apic_choose(registers, cpu_features.has_x2apic);
@@ -88,9 +90,12 @@ static void map_modules(const struct boot_info *info)
 	for (uint32_t i = 0; i < info->module_count; i++) {
 		const struct boot_module *module = &info->modules[i];
 
-		if (module->size && host_space_map_ram(module->base, module->size))
-			stop("not enough memory to map boot module %s", module->name);
-		log_info("module: %s, %lu KiB", module->name, module->size / KIB);
+		if (module->size &&
+		    host_space_map_ram(module->base, module->size))
+			stop("not enough memory to map boot module %s",
+			     module->name);
+		log_info("module: %s, %lu KiB", module->name,
+			 module->size / KIB);
 	}
 }
 
@@ -100,8 +105,9 @@ static void report_vms(struct slice text)
 	struct config_vm vm;
 
 	while (config_next_vm(&cursor, &vm))
-		log_warn("vm %.*s: not started: this version runs no guests yet",
-			 SLICE_ARGS(vm.name));
+		log_warn(
+			"vm %.*s: not started: this version runs no guests yet",
+			SLICE_ARGS(vm.name));
 }
 
 static uint64_t free_memory(uint32_t node_count)
@@ -120,7 +126,8 @@ static void report_memory(const struct boot_state *boot)
 			boot->info.image_size;
 
 	log_info("memory: %lu MiB in %u node%s, %lu KiB of it used by Basalt",
-		 boot->ram_size / MIB, nodes, nodes == 1 ? "" : "s", used / KIB);
+		 boot->ram_size / MIB, nodes, nodes == 1 ? "" : "s",
+		 used / KIB);
 }
 
 static void report_ready(const struct boot_state *boot)
@@ -135,17 +142,18 @@ _Noreturn void hv_main(struct boot_state *boot)
 {
 	const struct platform *platform = &boot->platform;
 
-	start_memory(boot);		/* all free RAM to the frame allocator */
-	start_threads();		/* this flow becomes CPU 0's idle thread */
-	start_interrupts(platform);	/* own APIC on, the machine's lines masked */
+	start_memory(boot); /* all free RAM to the frame allocator */
+	start_threads();    /* this flow becomes CPU 0's idle thread */
+	start_interrupts(
+		platform); /* own APIC on, the machine's lines masked */
 	find_own_node(platform);
-	start_time(platform);		/* TSC calibrated, one-shot timer, wall clock */
-	start_cpus(platform);		/* all others at once: hv_main_ap */
-	backend_choose();		/* SVM or VMX, or stop */
-	map_modules(&boot->info);	/* kernels, initrds, disks of guests */
+	start_time(platform); /* TSC calibrated, one-shot timer, wall clock */
+	start_cpus(platform); /* all others at once: hv_main_ap */
+	backend_choose();     /* SVM or VMX, or stop */
+	map_modules(&boot->info); /* kernels, initrds, disks of guests */
 	report_vms(boot->config_text);
 	report_memory(boot);
-	host_space_audit();		/* W^X, kernel-only */
+	host_space_audit(); /* W^X, kernel-only */
 	report_ready(boot);
 	selftest_start(boot->config.selftest);
 	thread_idle();

@@ -15,7 +15,8 @@ struct boot_state {
 	struct slice config_text; /* of basalt.conf; len 0: there is none */
 	struct memmap memory;	  /* RAM that nobody uses */
 	uint64_t ram_size;	  /* bytes of all RAM, used or not */
-	uint64_t free_at_start;	  /* bytes in memory before the hypervisor took any */
+	uint64_t free_at_start;	  /* bytes in memory before the hypervisor took
+				     any */
 };
 
 _Noreturn void hv_main(struct boot_state *boot);

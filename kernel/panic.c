@@ -1,8 +1,9 @@
 /*
  * The end: one CPU speaks, the others stop.
  *
- * The first CPU to panic wins the exchange on `speaker`; it sends NMIs, gives the others a bounded time to stop, then prints
- * without locks. A second panic on the same CPU (in the printing itself) halts at once.
+ * The first CPU to panic wins the exchange on `speaker`; it sends NMIs, gives
+ * the others a bounded time to stop, then prints without locks. A second panic
+ * on the same CPU (in the printing itself) halts at once.
  */
 #include "kernel/lib/panic.h"
 
@@ -28,11 +29,27 @@ static uint32_t stopped_count;
 uint64_t __stack_chk_guard;
 
 static const char *const exception_names[32] = {
-	"divide error", "debug", "NMI", "breakpoint", "overflow",
-	"bound range", "invalid opcode", "no FPU", "double fault", NULL,
-	"invalid TSS", "segment not present", "stack segment fault",
-	"general protection", "page fault", NULL, "x87 error",
-	"alignment check", "machine check", "SIMD error", "virtualization",
+	"divide error",
+	"debug",
+	"NMI",
+	"breakpoint",
+	"overflow",
+	"bound range",
+	"invalid opcode",
+	"no FPU",
+	"double fault",
+	NULL,
+	"invalid TSS",
+	"segment not present",
+	"stack segment fault",
+	"general protection",
+	"page fault",
+	NULL,
+	"x87 error",
+	"alignment check",
+	"machine check",
+	"SIMD error",
+	"virtualization",
 	"control protection",
 };
 
@@ -75,7 +92,8 @@ static void print_address(uint32_t depth, uint64_t address)
 		log_announce("  #%u 0x%lx", depth, address);
 }
 
-/* Follow the frame pointers: [rbp] is the caller's rbp, [rbp + 8] the return address. */
+/* Follow the frame pointers: [rbp] is the caller's rbp, [rbp + 8] the return
+ * address. */
 static void print_backtrace(uint64_t rip, uint64_t rbp)
 {
 	print_address(0, rip);
@@ -99,13 +117,20 @@ static void print_place(void)
 
 static void print_registers(const struct trap_frame *f, uint64_t cr2)
 {
-	log_announce("  rip %016lx rsp %016lx rflags %08lx", f->rip, f->rsp, f->rflags);
-	log_announce("  rax %016lx rbx %016lx rcx %016lx", f->rax, f->rbx, f->rcx);
-	log_announce("  rdx %016lx rsi %016lx rdi %016lx", f->rdx, f->rsi, f->rdi);
-	log_announce("  rbp %016lx r8  %016lx r9  %016lx", f->rbp, f->r8, f->r9);
-	log_announce("  r10 %016lx r11 %016lx r12 %016lx", f->r10, f->r11, f->r12);
-	log_announce("  r13 %016lx r14 %016lx r15 %016lx", f->r13, f->r14, f->r15);
-	log_announce("  cr2 %016lx cr3 %016lx cr4 %08lx", cr2, x86_read_cr3(), x86_read_cr4());
+	log_announce("  rip %016lx rsp %016lx rflags %08lx", f->rip, f->rsp,
+		     f->rflags);
+	log_announce("  rax %016lx rbx %016lx rcx %016lx", f->rax, f->rbx,
+		     f->rcx);
+	log_announce("  rdx %016lx rsi %016lx rdi %016lx", f->rdx, f->rsi,
+		     f->rdi);
+	log_announce("  rbp %016lx r8  %016lx r9  %016lx", f->rbp, f->r8,
+		     f->r9);
+	log_announce("  r10 %016lx r11 %016lx r12 %016lx", f->r10, f->r11,
+		     f->r12);
+	log_announce("  r13 %016lx r14 %016lx r15 %016lx", f->r13, f->r14,
+		     f->r15);
+	log_announce("  cr2 %016lx cr3 %016lx cr4 %08lx", cr2, x86_read_cr3(),
+		     x86_read_cr4());
 }
 
 void panic(const char *format, ...)
@@ -124,7 +149,8 @@ void panic(const char *format, ...)
 	x86_halt_forever();
 }
 
-/* A stack that ran into its guard page: the push faults, and so does pushing the #PF frame, which makes a #DF. */
+/* A stack that ran into its guard page: the push faults, and so does pushing
+ * the #PF frame, which makes a #DF. */
 static const char *explain(const struct trap_frame *frame, uint64_t cr2)
 {
 	if ((frame->vector == VECTOR_DF || frame->vector == VECTOR_PF) &&
@@ -139,8 +165,10 @@ void panic_exception(const struct trap_frame *frame, uint64_t cr2)
 {
 	begin();
 	log_announce("basalt: panic: exception %lu (%s), error code 0x%lx%s",
-		     frame->vector, exception_names[frame->vector] ?
-			     exception_names[frame->vector] : "reserved",
+		     frame->vector,
+		     exception_names[frame->vector]
+			     ? exception_names[frame->vector]
+			     : "reserved",
 		     frame->error_code, explain(frame, cr2));
 	print_place();
 	print_registers(frame, cr2);

@@ -5,5 +5,6 @@
 void selftest_start(const char *name)
 {
 	if (name[0])
-		stop("selftest = \"%s\": only debug builds have self-tests", name);
+		stop("selftest = \"%s\": only debug builds have self-tests",
+		     name);
 }

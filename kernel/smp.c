@@ -1,13 +1,15 @@
 /*
- * Starting the CPUs: INIT, then start-up IPIs to all at once (SDM 3A 8.4.4.1 "Typical BSP Initialization Sequence"; MP
- * Initialization Protocol). They come up in parallel through trampoline.asm, each finds its number by its APIC id.
+ * Starting the CPUs: INIT, then start-up IPIs to all at once (SDM 3A 8.4.4.1
+ * "Typical BSP Initialization Sequence"; MP Initialization Protocol). They come
+ * up in parallel through trampoline.asm, each finds its number by its APIC id.
  *
  *	ABSENT --boot CPU--> STARTING --the CPU itself--> RUNNING
  *	                        |  \--the CPU itself--> UNFIT
  *	                        +-----boot CPU, time over--> LEFT_OUT
  *
- * Both sides leave STARTING by compare-and-exchange, so a CPU that answers too late finds LEFT_OUT and halts for ever. Its
- * stack and the trampoline therefore stay allocated.
+ * Both sides leave STARTING by compare-and-exchange, so a CPU that answers too
+ * late finds LEFT_OUT and halts for ever. Its stack and the trampoline
+ * therefore stay allocated.
  */
 #include "kernel/smp.h"
 
@@ -31,10 +33,17 @@
 #define XAPIC_ID_LIMIT	 255U
 #define INIT_DELAY_NS	 (10 * NS_PER_MS)  /* SDM 3A 8.4.4.1, step 15 */
 #define SECOND_SIPI_NS	 (200 * NS_PER_US) /* the same */
-/* No answer from anybody for so long means that the rest is dead. Emulated CPUs on a loaded machine can take seconds. */
-#define SILENCE_NS	 (8 * NS_PER_SEC)
+/* No answer from anybody for so long means that the rest is dead. Emulated CPUs
+ * on a loaded machine can take seconds. */
+#define SILENCE_NS (8 * NS_PER_SEC)
 
-enum cpu_state { CPU_ABSENT, CPU_STARTING, CPU_RUNNING, CPU_UNFIT, CPU_LEFT_OUT };
+enum cpu_state {
+	CPU_ABSENT,
+	CPU_STARTING,
+	CPU_RUNNING,
+	CPU_UNFIT,
+	CPU_LEFT_OUT
+};
 
 struct cpu_call {
 	void (*call)(void *argument);
@@ -43,7 +52,8 @@ struct cpu_call {
 	bool is_done;
 };
 
-/* What trampoline.asm looks up; `smp_stacks[i]` is the idle stack of the CPU with APIC id `smp_apic_ids[i]`. */
+/* What trampoline.asm looks up; `smp_stacks[i]` is the idle stack of the CPU
+ * with APIC id `smp_apic_ids[i]`. */
 uint32_t smp_apic_ids[CPUS_MAX];
 void *smp_stacks[CPUS_MAX];
 uint32_t smp_limit;
@@ -51,7 +61,8 @@ uint32_t smp_limit;
 static uint32_t states[CPUS_MAX]; /* enum cpu_state; atomic */
 static uint32_t running_count = 1;
 static hpa_t low_memory;
-static PERCPU struct cpu_call *calls; /* atomic: others push, the CPU takes all */
+static PERCPU struct cpu_call
+	*calls; /* atomic: others push, the CPU takes all */
 
 /* trampoline.asm */
 extern char trampoline_start[], trampoline_end[];
@@ -60,7 +71,8 @@ extern char trampoline_gdt[], trampoline_gdt_base[], trampoline_root[],
 
 bool smp_reserve(struct memmap *map)
 {
-	low_memory = memmap_take(map, 2 * PAGE_SIZE, PAGE_SIZE, LOW_MEMORY_LIMIT);
+	low_memory =
+		memmap_take(map, 2 * PAGE_SIZE, PAGE_SIZE, LOW_MEMORY_LIMIT);
 	return !hpa_equals(low_memory, HPA_NONE);
 }
 
@@ -76,7 +88,8 @@ uint32_t smp_cpu_limit(void)
 
 bool smp_is_running(uint32_t cpu)
 {
-	return cpu == 0 || __atomic_load_n(&states[cpu], __ATOMIC_ACQUIRE) == CPU_RUNNING;
+	return cpu == 0 ||
+	       __atomic_load_n(&states[cpu], __ATOMIC_ACQUIRE) == CPU_RUNNING;
 }
 
 void smp_kick(uint32_t cpu)
@@ -91,7 +104,8 @@ static void post_call(uint32_t cpu, struct cpu_call *item)
 	struct cpu_call **list = cpu_of(calls, cpu);
 
 	item->next = __atomic_load_n(list, __ATOMIC_RELAXED);
-	/* release: the target sees the item's fields; pairs with smp_serve_calls */
+	/* release: the target sees the item's fields; pairs with
+	 * smp_serve_calls */
 	while (!__atomic_compare_exchange_n(list, &item->next, item, true,
 					    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
 		;
@@ -100,14 +114,15 @@ static void post_call(uint32_t cpu, struct cpu_call *item)
 
 void smp_serve_calls(void)
 {
-	struct cpu_call *item = __atomic_exchange_n(this_cpu(calls), NULL,
-						    __ATOMIC_ACQUIRE);
+	struct cpu_call *item =
+		__atomic_exchange_n(this_cpu(calls), NULL, __ATOMIC_ACQUIRE);
 
 	while (item) {
 		struct cpu_call *next = item->next;
 
 		item->call(item->argument);
-		/* release: what the call did is seen by the caller; the item is gone after this */
+		/* release: what the call did is seen by the caller; the item is
+		 * gone after this */
 		__atomic_store_n(&item->is_done, true, __ATOMIC_RELEASE);
 		item = next;
 	}
@@ -134,7 +149,8 @@ void smp_call(uint32_t cpu, void (*call)(void *argument), void *argument)
 	wait_for_call(&item);
 }
 
-/* One broadcast at a time: its items are the targets' own, so that 1000 CPUs need no memory on our stack. */
+/* One broadcast at a time: its items are the targets' own, so that 1000 CPUs
+ * need no memory on our stack. */
 static PERCPU struct cpu_call broadcast_item;
 static bool is_broadcasting; /* atomic */
 
@@ -155,8 +171,8 @@ void smp_call_all(void (*call)(void *argument), void *argument)
 	for (uint32_t cpu = 0; cpu < smp_cpu_limit(); cpu++) {
 		if (cpu == self || !smp_is_running(cpu))
 			continue;
-		*cpu_of(broadcast_item, cpu) = (struct cpu_call){
-			.call = call, .argument = argument };
+		*cpu_of(broadcast_item, cpu) =
+			(struct cpu_call){ .call = call, .argument = argument };
 		post_call(cpu, cpu_of(broadcast_item, cpu));
 	}
 	call(argument);
@@ -180,13 +196,13 @@ static bool leave_starting(uint32_t cpu, enum cpu_state to)
 void hv_main_ap(uint32_t cpu)
 {
 	percpu_area_use(cpu);
-	descriptors_load();	/* GDT, TSS, IDT */
+	descriptors_load(); /* GDT, TSS, IDT */
 	if (cpu_missing_feature()) {
 		leave_starting(cpu, CPU_UNFIT);
 		x86_halt_forever();
 	}
-	cpu_init();		/* control registers, NX, SMEP, SMAP */
-	host_space_enter();	/* leave the trampoline's page tables */
+	cpu_init();	    /* control registers, NX, SMEP, SMAP */
+	host_space_enter(); /* leave the trampoline's page tables */
 	apic_init();
 	time_init_cpu();
 	if (thread_adopt_idle(smp_stacks[cpu]) ||
@@ -225,7 +241,8 @@ bool smp_give_stacks(uint32_t cpu)
 	return true;
 }
 
-/* Number the CPUs: the boot CPU is 0, the others follow in the order of @platform. */
+/* Number the CPUs: the boot CPU is 0, the others follow in the order of
+ * @platform. */
 static void prepare_all(const struct platform *platform)
 {
 	smp_apic_ids[0] = apic_id();
@@ -236,12 +253,14 @@ static void prepare_all(const struct platform *platform)
 		if (from->apic_id == smp_apic_ids[0])
 			continue;
 		if (!apic_is_x2apic() && from->apic_id >= XAPIC_ID_LIMIT) {
-			log_warn("smp: CPU with APIC id %u left out: it needs x2APIC",
+			log_warn("smp: CPU with APIC id %u left out: it needs "
+				 "x2APIC",
 				 from->apic_id);
 			continue;
 		}
 		if (!prepare(smp_limit, from)) {
-			log_warn("smp: no memory for CPU with APIC id %u", from->apic_id);
+			log_warn("smp: no memory for CPU with APIC id %u",
+				 from->apic_id);
 			return;
 		}
 		states[smp_limit++] = CPU_STARTING;
@@ -261,8 +280,9 @@ static void set_word(void *code, const char *symbol, uint64_t value)
 }
 
 /*
- * The code page is written through a mapping that is gone before the page becomes executable; its root maps that page at its own
- * address and shares the upper half with ours.
+ * The code page is written through a mapping that is gone before the page
+ * becomes executable; its root maps that page at its own address and shares the
+ * upper half with ours.
  */
 static bool place_trampoline(void)
 {
@@ -271,12 +291,15 @@ static bool place_trampoline(void)
 
 	if (!code || !host_space_copy_root(root, low_memory))
 		return false;
-	memcpy(code, trampoline_start, (size_t)(trampoline_end - trampoline_start));
+	memcpy(code, trampoline_start,
+	       (size_t)(trampoline_end - trampoline_start));
 	set_word(code, trampoline_gdt_base,
-		 low_memory.value + (uint64_t)(trampoline_gdt - trampoline_start));
+		 low_memory.value +
+			 (uint64_t)(trampoline_gdt - trampoline_start));
 	set_word(code, trampoline_root, root.value);
 	set_word(code, trampoline_entry,
-		 low_memory.value + (uint64_t)(trampoline_long_mode - trampoline_start));
+		 low_memory.value +
+			 (uint64_t)(trampoline_long_mode - trampoline_start));
 	host_space_unmap_device(code, PAGE_SIZE);
 	return true;
 }
@@ -286,16 +309,19 @@ static uint32_t count_in_state(enum cpu_state state)
 	uint32_t count = 0;
 
 	for (uint32_t cpu = 1; cpu < smp_limit; cpu++)
-		count += __atomic_load_n(&states[cpu], __ATOMIC_ACQUIRE) == state;
+		count += __atomic_load_n(&states[cpu], __ATOMIC_ACQUIRE) ==
+			 state;
 	return count;
 }
 
 static void send_startup(void)
 {
 	for (uint32_t cpu = 1; cpu < smp_limit; cpu++) {
-		if (__atomic_load_n(&states[cpu], __ATOMIC_RELAXED) == CPU_STARTING)
+		if (__atomic_load_n(&states[cpu], __ATOMIC_RELAXED) ==
+		    CPU_STARTING)
 			apic_send_startup(smp_apic_ids[cpu],
-					  (uint8_t)(low_memory.value >> PAGE_SHIFT));
+					  (uint8_t)(low_memory.value >>
+						    PAGE_SHIFT));
 	}
 }
 
@@ -306,7 +332,8 @@ static void send_all(void)
 	time_delay(INIT_DELAY_NS);
 	send_startup();
 	time_delay(SECOND_SIPI_NS);
-	send_startup(); /* to those that have not answered yet: it does not harm a CPU that runs */
+	send_startup(); /* to those that have not answered yet: it does not harm
+			   a CPU that runs */
 }
 
 /* Until nobody is missing, or nobody new has answered for SILENCE_NS. */
@@ -328,9 +355,11 @@ static void wait_for_all(void)
 static void report(uint32_t cpu)
 {
 	if (leave_starting(cpu, CPU_LEFT_OUT))
-		log_warn("smp: CPU with APIC id %u did not answer", smp_apic_ids[cpu]);
+		log_warn("smp: CPU with APIC id %u did not answer",
+			 smp_apic_ids[cpu]);
 	else if (states[cpu] == CPU_UNFIT)
-		log_warn("smp: CPU with APIC id %u left out: it lacks features of the boot CPU",
+		log_warn("smp: CPU with APIC id %u left out: it lacks features "
+			 "of the boot CPU",
 			 smp_apic_ids[cpu]);
 }
 

@@ -8,19 +8,22 @@
 #include "boot/platform.h"
 #include "mm/memmap.h"
 
-/* Memory below 1 MiB for the start of the other CPUs: a page of code and a page-table root. False: there is none. */
+/* Memory below 1 MiB for the start of the other CPUs: a page of code and a
+ * page-table root. False: there is none. */
 bool smp_reserve(struct memmap *map);
 
 /*
- * Start all CPUs of @platform at once and wait, bounded, until each runs its idle thread. One that does not answer, lacks a
- * feature of the boot CPU or cannot be addressed is reported and left out. Returns the number that run.
+ * Start all CPUs of @platform at once and wait, bounded, until each runs its
+ * idle thread. One that does not answer, lacks a feature of the boot CPU or
+ * cannot be addressed is reported and left out. Returns the number that run.
  */
 uint32_t smp_start(const struct platform *platform);
 
 /* Stacks of CPU @cpu for NMI, #DF and #MC. False: no memory. */
 bool smp_give_stacks(uint32_t cpu);
 
-/* CPUs that run; their numbers are below smp_cpu_limit(), with holes where one was left out. The boot CPU is 0. */
+/* CPUs that run; their numbers are below smp_cpu_limit(), with holes where one
+ * was left out. The boot CPU is 0. */
 uint32_t smp_cpu_count(void);
 uint32_t smp_cpu_limit(void);
 bool smp_is_running(uint32_t cpu);
@@ -29,8 +32,10 @@ bool smp_is_running(uint32_t cpu);
 void smp_kick(uint32_t cpu);
 
 /*
- * Run @call(@argument) on CPU @cpu, interrupts off, and wait until it has returned; calls for this CPU are served meanwhile.
- * Holding no lock. The target takes it at its next interrupt: in a guest, idle, or at thread_window().
+ * Run @call(@argument) on CPU @cpu, interrupts off, and wait until it has
+ * returned; calls for this CPU are served meanwhile. Holding no lock. The
+ * target takes it at its next interrupt: in a guest, idle, or at
+ * thread_window().
  */
 void smp_call(uint32_t cpu, void (*call)(void *argument), void *argument);
 

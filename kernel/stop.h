@@ -1,4 +1,5 @@
-/* Refusing to go on because of what we were given: not our bug, so not a panic. */
+/* Refusing to go on because of what we were given: not our bug, so not a panic.
+ */
 #ifndef KERNEL_STOP_H
 #define KERNEL_STOP_H
 
@@ -6,7 +7,8 @@
 _Noreturn void stop(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
 
-/* Choose this boot's stack canary. The caller must not return to a function that has one. */
+/* Choose this boot's stack canary. The caller must not return to a function
+ * that has one. */
 void stop_set_canary(void);
 
 #endif

@@ -1,11 +1,13 @@
-/* Names of the image's functions: a table made from the linked image (scripts/symbols.awk) and linked in again. */
+/* Names of the image's functions: a table made from the linked image
+ * (scripts/symbols.awk) and linked in again. */
 #include "kernel/symbols.h"
 
 #include <stddef.h>
 
 #include "mm/addr.h"
 
-/* Distances from IMAGE_BASE, rising, and where each name starts in symbols_names. */
+/* Distances from IMAGE_BASE, rising, and where each name starts in
+ * symbols_names. */
 extern const uint32_t symbols_count;
 extern const uint32_t symbols_offsets[];
 extern const uint32_t symbols_name_offsets[];

@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-/* The function that @address is in and the distance from its start; NULL: none. */
+/* The function that @address is in and the distance from its start; NULL: none.
+ */
 const char *symbols_find(uint64_t address, uint64_t *distance);
 
 #endif

@@ -1,8 +1,9 @@
 /*
  * Threads and the run queue of each CPU.
  *
- * The run queue's lock is held across a switch: the thread switched from takes it, the thread switched to lets it go
- * (finish_switch), so nobody can pick up a thread whose registers are not saved yet.
+ * The run queue's lock is held across a switch: the thread switched from takes
+ * it, the thread switched to lets it go (finish_switch), so nobody can pick up
+ * a thread whose registers are not saved yet.
  */
 #include "kernel/thread.h"
 
@@ -24,17 +25,18 @@
 /* Legend: [own] only the CPU itself, [l] guarded by lock. */
 struct run_queue {
 	struct spinlock lock;
-	struct list ready;	  /* [l] next to run first */
-	struct thread *current;	  /* [own] */
-	struct thread *idle;	  /* [own] */
-	struct thread *ended;	  /* [own] switched away from for the last time */
-	uint64_t slice_start;	  /* [own] when current was switched to */
+	struct list ready;	/* [l] next to run first */
+	struct thread *current; /* [own] */
+	struct thread *idle;	/* [own] */
+	struct thread *ended;	/* [own] switched away from for the last time */
+	uint64_t slice_start;	/* [own] when current was switched to */
 };
 
 static PERCPU struct run_queue run_queue;
 static struct pool thread_pool;
 
-/* switch.asm: push the callee-saved registers, store rsp to *save, continue where @load was stored. */
+/* switch.asm: push the callee-saved registers, store rsp to *save, continue
+ * where @load was stored. */
 void thread_switch(uint64_t *save, uint64_t load);
 /* switch.asm: where a new thread begins; calls thread_begin. */
 void thread_entry(void);
@@ -82,7 +84,8 @@ int thread_adopt_idle(void *stack_top)
 	return 0;
 }
 
-/* The first half of a switch ends in another thread; what that one must still do. */
+/* The first half of a switch ends in another thread; what that one must still
+ * do. */
 static void finish_switch(void)
 {
 	struct run_queue *queue = this_cpu(run_queue);
@@ -103,7 +106,8 @@ static struct thread *next_thread(struct run_queue *queue)
 	return node ? LIST_ENTRY(node, struct thread, link) : queue->idle;
 }
 
-/* Called with the queue locked and the state of current set; returns, unlocked, when it runs again. */
+/* Called with the queue locked and the state of current set; returns, unlocked,
+ * when it runs again. */
 static void switch_away(struct run_queue *queue)
 {
 	struct thread *from = queue->current;
@@ -189,8 +193,9 @@ _Noreturn void thread_begin(void)
 }
 
 /*
- * What thread_switch pops from a new thread's zeroed or reused stack: six callee-saved registers, then the return address. Two
- * words above it leave rsp 16-byte aligned at thread_entry's call, as the ABI wants it.
+ * What thread_switch pops from a new thread's zeroed or reused stack: six
+ * callee-saved registers, then the return address. Two words above it leave rsp
+ * 16-byte aligned at thread_entry's call, as the ABI wants it.
  */
 static uint64_t first_frame(void *stack_top)
 {
@@ -260,7 +265,8 @@ _Noreturn void thread_idle(void)
 
 	for (;;) {
 		thread_yield();
-		/* interrupts are off: what comes after this look ends the halt */
+		/* interrupts are off: what comes after this look ends the halt
+		 */
 		if (!list_is_empty(&queue->ready))
 			continue;
 		timer_program(TIME_NEVER);

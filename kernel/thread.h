@@ -1,6 +1,7 @@
 /*
- * Threads: flows of control with a stack of their own. A thread lives on one CPU's run queue; it runs until it parks, yields
- * or ends. Nothing preempts it, but it is asked to give way at sched_window().
+ * Threads: flows of control with a stack of their own. A thread lives on one
+ * CPU's run queue; it runs until it parks, yields or ends. Nothing preempts it,
+ * but it is asked to give way at sched_window().
  *
  *	            create              switched to
  *	  (none) ------------> READY ----------------> RUNNING -----> ENDED
@@ -26,20 +27,22 @@ struct thread {
 	enum thread_state state; /* [q] */
 	bool has_wakeup;	 /* [q] unparked while not parked */
 	uint32_t cpu;		 /* (o) */
-	uint64_t run_ns;	 /* [q] time on the CPU until last switched away */
-	void *stack_top;	 /* (o) NULL: the boot stack */
+	uint64_t run_ns; /* [q] time on the CPU until last switched away */
+	void *stack_top; /* (o) NULL: the boot stack */
 	void (*run)(void *argument); /* (o) */
-	void *argument;		 /* (o) */
-	char name[THREAD_NAME_MAX]; /* (o) */
+	void *argument;		     /* (o) */
+	char name[THREAD_NAME_MAX];  /* (o) */
 };
 
 /* Pools; once. */
 void thread_init(void);
 
-/* Make the flow that calls the idle thread of its CPU. @stack_top: NULL on the boot CPU. -ENOMEM. */
+/* Make the flow that calls the idle thread of its CPU. @stack_top: NULL on the
+ * boot CPU. -ENOMEM. */
 int thread_adopt_idle(void *stack_top);
 
-/* A new thread on CPU @cpu, ready at once; it ends when @run returns. NULL: no memory. */
+/* A new thread on CPU @cpu, ready at once; it ends when @run returns. NULL: no
+ * memory. */
 struct thread *thread_create(uint32_t cpu, void (*run)(void *argument),
 			     void *argument, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
@@ -49,7 +52,8 @@ struct thread *thread_current(void);
 /* Name of the current thread; "boot" before there is one. */
 const char *thread_name(void);
 
-/* Sleep until unparked; return at once if that has happened since the last park. */
+/* Sleep until unparked; return at once if that has happened since the last
+ * park. */
 void thread_park(void);
 
 /* Wake @thread, from any CPU or interrupt. It must not have ended. */
@@ -61,7 +65,8 @@ void thread_yield(void);
 /* Sleep until @deadline, whatever unparks come (they are kept). */
 void thread_sleep_until(uint64_t deadline);
 
-/* A scheduling point: take interrupts, then give way if others wait and the time slice is over. Holding no lock. */
+/* A scheduling point: take interrupts, then give way if others wait and the
+ * time slice is over. Holding no lock. */
 void thread_window(void);
 
 /* The idle thread's life. */

@@ -41,7 +41,8 @@ void timer_run_due(void)
 
 	(*this_cpu(interrupts))++;
 	*this_cpu(programmed) = 0; /* one-shot: it has fired */
-	while ((first = timer_heap_first(own)) && first->deadline <= time_now()) {
+	while ((first = timer_heap_first(own)) &&
+	       first->deadline <= time_now()) {
 		timer_heap_remove(own, first);
 		thread_unpark(CONTAINER_OF(first, struct timer, node)->thread);
 	}

@@ -12,7 +12,8 @@ struct timer {
 	struct thread *thread; /* unparked when the deadline has come */
 };
 
-/* Unpark the calling thread at @deadline (ns since boot); replaces an earlier arming. */
+/* Unpark the calling thread at @deadline (ns since boot); replaces an earlier
+ * arming. */
 void timer_arm(struct timer *timer, uint64_t deadline);
 void timer_cancel(struct timer *timer);
 static inline bool timer_is_armed(const struct timer *timer)
@@ -23,7 +24,8 @@ static inline bool timer_is_armed(const struct timer *timer)
 /* Unpark the threads whose time has come. Called on VECTOR_TIMER. */
 void timer_run_due(void);
 
-/* Set the hardware to this CPU's next deadline, or to @other if that is earlier. */
+/* Set the hardware to this CPU's next deadline, or to @other if that is
+ * earlier. */
 void timer_program(uint64_t other);
 
 /* Timer interrupts this CPU has taken. */

@@ -1,7 +1,9 @@
 /*
- * A pairing heap: a tree in which no child is earlier than its parent. Joining two trees makes the later root the leftmost child of
- * the earlier one; taking the root out joins its children pairwise from the left, then all pairs from the right. (Fredman et al.,
- * "The Pairing Heap: A New Form of Self-Adjusting Heap", 1986)
+ * A pairing heap: a tree in which no child is earlier than its parent. Joining
+ * two trees makes the later root the leftmost child of the earlier one; taking
+ * the root out joins its children pairwise from the left, then all pairs from
+ * the right. (Fredman et al., "The Pairing Heap: A New Form of Self-Adjusting
+ * Heap", 1986)
  */
 #include "kernel/timer_heap.h"
 
@@ -49,7 +51,8 @@ static struct timer_node *join_all(struct timer_node *list)
 		struct timer_node *a = take_first(&list);
 		struct timer_node *pair = join(a, take_first(&list));
 
-		pair->sibling = pairs; /* a stack, so the next pass goes from the right */
+		pair->sibling = pairs; /* a stack, so the next pass goes from
+					  the right */
 		pairs = pair;
 	}
 	while (pairs)
@@ -57,7 +60,8 @@ static struct timer_node *join_all(struct timer_node *list)
 	return root;
 }
 
-void timer_heap_add(struct timer_heap *heap, struct timer_node *node, uint64_t deadline)
+void timer_heap_add(struct timer_heap *heap, struct timer_node *node,
+		    uint64_t deadline)
 {
 	CHECK(!node->is_queued);
 	*node = (struct timer_node){ .deadline = deadline, .is_queued = true };

@@ -10,7 +10,8 @@ struct timer_node {
 	uint64_t deadline;
 	struct timer_node *child;   /* leftmost */
 	struct timer_node *sibling; /* to the right */
-	struct timer_node *back;    /* left sibling, or parent of a leftmost child */
+	struct timer_node
+		*back; /* left sibling, or parent of a leftmost child */
 	bool is_queued;
 };
 
@@ -19,7 +20,8 @@ struct timer_heap {
 };
 
 /* @node must not be queued. O(1). */
-void timer_heap_add(struct timer_heap *heap, struct timer_node *node, uint64_t deadline);
+void timer_heap_add(struct timer_heap *heap, struct timer_node *node,
+		    uint64_t deadline);
 
 /* Take @node out if it is queued. Amortised O(log n). */
 void timer_heap_remove(struct timer_heap *heap, struct timer_node *node);

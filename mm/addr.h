@@ -1,5 +1,6 @@
 /*
- * Addresses that cannot be mixed, page sizes, and the hypervisor's address space. [pure]
+ * Addresses that cannot be mixed, page sizes, and the hypervisor's address
+ * space. [pure]
  */
 #ifndef MM_ADDR_H
 #define MM_ADDR_H
@@ -13,12 +14,12 @@
 #define HUGE_PAGE_SHIFT	 30
 #define HUGE_PAGE_SIZE	 BIT(HUGE_PAGE_SHIFT)
 
-#define DIRECT_BASE 0xffff800000000000UL
-#define DIRECT_SIZE (64 * TIB)
-#define STACK_BASE  0xffffc00000000000UL
-#define DEVICE_BASE 0xffffd00000000000UL
-#define DEVICE_SIZE (1 * TIB)
-#define IMAGE_BASE  0xffffffff80000000UL
+#define DIRECT_BASE    0xffff800000000000UL
+#define DIRECT_SIZE    (64 * TIB)
+#define STACK_BASE     0xffffc00000000000UL
+#define DEVICE_BASE    0xffffd00000000000UL
+#define DEVICE_SIZE    (1 * TIB)
+#define IMAGE_BASE     0xffffffff80000000UL
 #define IMAGE_SIZE_MAX (2 * MIB)
 
 /* Machine ("host physical"), guest-physical and guest-virtual address. */

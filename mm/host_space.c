@@ -39,7 +39,8 @@ hpa_t pgtable_page_alloc(const struct pgtable *pt)
 	return page;
 }
 
-/* Frames for tables are got before the lock: the allocator itself maps (see frame.h for the order). */
+/* Frames for tables are got before the lock: the allocator itself maps (see
+ * frame.h for the order). */
 static struct host_map_tables *stock_open(struct host_map_tables *own)
 {
 	if (boot_tables.count)

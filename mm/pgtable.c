@@ -21,7 +21,8 @@
 #define PTE_GLOBAL   BIT(8)
 #define PTE_NX	     BIT(63)
 
-/* Accessed and dirty are preset: the CPU then never writes to a table of ours. */
+/* Accessed and dirty are preset: the CPU then never writes to a table of ours.
+ */
 #define HOST_LEAF (PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | PTE_GLOBAL)
 
 const struct pt_format pt_format_host = {
@@ -92,7 +93,8 @@ int pgtable_init(struct pgtable *pt, const struct pt_format *format,
 	return hpa_equals(pt->root, HPA_NONE) ? -ENOMEM : 0;
 }
 
-/* Go from @table at @level to the table below it for @virt, making it if need be. */
+/* Go from @table at @level to the table below it for @virt, making it if need
+ * be. */
 static int descend(struct pgtable *pt, hpa_t *table, uint64_t virt,
 		   unsigned int level)
 {
@@ -103,7 +105,8 @@ static int descend(struct pgtable *pt, hpa_t *table, uint64_t virt,
 		below = pgtable_page_alloc(pt);
 		if (hpa_equals(below, HPA_NONE))
 			return -ENOMEM;
-		/* release: the table's zeroes are seen before the way to it is */
+		/* release: the table's zeroes are seen before the way to it is
+		 */
 		__atomic_store_n(entry, below.value | pt->format->table_bits,
 				 __ATOMIC_RELEASE);
 	} else if (is_leaf(pt, *entry, level)) {
@@ -114,7 +117,8 @@ static int descend(struct pgtable *pt, hpa_t *table, uint64_t virt,
 }
 
 /*
- * Set one leaf for @virt, at @level_max or, where a table is already there, below it. *level is where it went.
+ * Set one leaf for @virt, at @level_max or, where a table is already there,
+ * below it. *level is where it went.
  */
 static int map_one(struct pgtable *pt, uint64_t virt, hpa_t hpa,
 		   unsigned int level_max, uint64_t bits, unsigned int *level)
@@ -172,7 +176,8 @@ int pgtable_map(struct pgtable *pt, uint64_t virt, hpa_t hpa, uint64_t size,
 }
 
 /*
- * Walk down for @virt until a leaf or a hole. *level is where it ended; the entry there is returned.
+ * Walk down for @virt until a leaf or a hole. *level is where it ended; the
+ * entry there is returned.
  */
 static uint64_t *walk(const struct pgtable *pt, uint64_t virt,
 		      unsigned int *level)

@@ -1,4 +1,5 @@
-/* Machine memory through the direct map. Only what frame.c or boot mapped may be touched. */
+/* Machine memory through the direct map. Only what frame.c or boot mapped may
+ * be touched. */
 #ifndef MM_PHYS_H
 #define MM_PHYS_H
 

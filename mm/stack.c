@@ -1,6 +1,8 @@
 /*
- * Stacks. The area is divided into slots of four pages: the first is never mapped, so running off a stack faults. A freed
- * stack stays mapped and is used again: nothing is ever taken out of the address space, so no TLB needs flushing.
+ * Stacks. The area is divided into slots of four pages: the first is never
+ * mapped, so running off a stack faults. A freed stack stays mapped and is used
+ * again: nothing is ever taken out of the address space, so no TLB needs
+ * flushing.
  */
 #include "mm/stack.h"
 
@@ -52,7 +54,8 @@ void *stack_alloc(unsigned int pages)
 	slot = take(pages, &top);
 	if (top)
 		return top;
-	/* out of memory half-way leaves this slot unused, as a machine that cannot spare three frames may */
+	/* out of memory half-way leaves this slot unused, as a machine that
+	 * cannot spare three frames may */
 	for (unsigned int i = 1; i <= pages; i++) {
 		hpa_t frame = frame_alloc_zeroed(0, cpu_node());
 

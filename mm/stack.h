@@ -7,10 +7,12 @@
 
 #define STACK_PAGES_MAX 3
 
-/* A stack of @pages pages (1 to STACK_PAGES_MAX): its top, 16-byte aligned; NULL: no memory. */
+/* A stack of @pages pages (1 to STACK_PAGES_MAX): its top, 16-byte aligned;
+ * NULL: no memory. */
 void *stack_alloc(unsigned int pages);
 
-/* Give back what stack_alloc(@pages) returned; kept for the next one of that size. */
+/* Give back what stack_alloc(@pages) returned; kept for the next one of that
+ * size. */
 void stack_free(void *top, unsigned int pages);
 
 /* Is @address in the guard page of some stack slot, or of the boot stack? */

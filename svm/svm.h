@@ -4,7 +4,8 @@
 
 #include "kernel/lib/diag.h"
 
-/* Can this CPU run guests by SVM? Lists its capabilities in the log. 0, -ENODEV or -ENOTSUP with the reason. */
+/* Can this CPU run guests by SVM? Lists its capabilities in the log. 0, -ENODEV
+ * or -ENOTSUP with the reason. */
 int svm_probe(struct diag *why);
 
 #endif

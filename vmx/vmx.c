@@ -25,10 +25,12 @@ static void read_caps(struct vmx_caps *caps)
 	x86_rdmsr_safe(MSR_IA32_FEATURE_CONTROL, &caps->feature_control);
 	x86_rdmsr_safe(MSR_IA32_VMX_BASIC, &caps->basic);
 	has_true = caps->basic & VMX_BASIC_TRUE;
-	x86_rdmsr_safe(has_true ? MSR_IA32_VMX_TRUE_PINBASED_CTLS :
-				  MSR_IA32_VMX_PINBASED_CTLS, &caps->pin);
-	x86_rdmsr_safe(has_true ? MSR_IA32_VMX_TRUE_PROCBASED_CTLS :
-				  MSR_IA32_VMX_PROCBASED_CTLS, &caps->processor);
+	x86_rdmsr_safe(has_true ? MSR_IA32_VMX_TRUE_PINBASED_CTLS
+				: MSR_IA32_VMX_PINBASED_CTLS,
+		       &caps->pin);
+	x86_rdmsr_safe(has_true ? MSR_IA32_VMX_TRUE_PROCBASED_CTLS
+				: MSR_IA32_VMX_PROCBASED_CTLS,
+		       &caps->processor);
 	/* absent where nothing of them is supported: they read 0 then */
 	x86_rdmsr_safe(MSR_IA32_VMX_PROCBASED_CTLS2, &caps->processor2);
 	x86_rdmsr_safe(MSR_IA32_VMX_EPT_VPID_CAP, &caps->ept_vpid);

@@ -7,8 +7,9 @@
 enum caps_word { WORD_PIN, WORD_PROCESSOR, WORD_PROCESSOR2, WORD_EPT_VPID };
 
 /*
- * Features by the bit that says so: an allowed-1 bit (32 up) of the control MSRs, or a bit of IA32_VMX_EPT_VPID_CAP. The needed ones
- * are what the back end cannot do without.
+ * Features by the bit that says so: an allowed-1 bit (32 up) of the control
+ * MSRs, or a bit of IA32_VMX_EPT_VPID_CAP. The needed ones are what the back
+ * end cannot do without.
  */
 static const struct {
 	enum caps_word word;
@@ -40,7 +41,8 @@ static const struct {
 	{ WORD_PROCESSOR2, 32 + 25, false, "tsc-scaling" },
 };
 
-static bool has_bit(const struct vmx_caps *caps, enum caps_word word, uint8_t bit)
+static bool has_bit(const struct vmx_caps *caps, enum caps_word word,
+		    uint8_t bit)
 {
 	const uint64_t words[] = {
 		[WORD_PIN] = caps->pin,
@@ -59,11 +61,13 @@ int vmx_caps_check(const struct vmx_caps *caps, struct diag *why)
 	if ((caps->feature_control & FEATURE_CONTROL_LOCK) &&
 	    !(caps->feature_control & FEATURE_CONTROL_VMX))
 		return diag_set(why, -ENOTSUP,
-				"VMX is disabled in the firmware's set-up (IA32_FEATURE_CONTROL)");
+				"VMX is disabled in the firmware's set-up "
+				"(IA32_FEATURE_CONTROL)");
 	for (size_t i = 0; i < ARRAY_SIZE(features); i++) {
 		if (features[i].is_needed &&
 		    !has_bit(caps, features[i].word, features[i].bit))
-			return diag_set(why, -ENOTSUP, "VMX without %s; Basalt needs it",
+			return diag_set(why, -ENOTSUP,
+					"VMX without %s; Basalt needs it",
 					features[i].name);
 	}
 	return 0;
@@ -71,11 +75,12 @@ int vmx_caps_check(const struct vmx_caps *caps, struct diag *why)
 
 size_t vmx_caps_print(const struct vmx_caps *caps, char *buf, size_t size)
 {
-	size_t used = fmt_print(buf, size, "revision 0x%lx:",
-				caps->basic & 0x7fffffff);
+	size_t used = fmt_print(buf, size,
+				"revision 0x%lx:", caps->basic & 0x7fffffff);
 
 	for (size_t i = 0; i < ARRAY_SIZE(features); i++) {
-		if (has_bit(caps, features[i].word, features[i].bit) && used < size)
+		if (has_bit(caps, features[i].word, features[i].bit) &&
+		    used < size)
 			used += fmt_print(buf + used, size - used, " %s",
 					  features[i].name);
 	}

@@ -1,4 +1,5 @@
-/* Where the log is shown: a 16550 and a framebuffer, each if chosen and there. */
+/* Where the log is shown: a 16550 and a framebuffer, each if chosen and there.
+ */
 #ifndef DRIVERS_HOST_CONSOLE_H
 #define DRIVERS_HOST_CONSOLE_H
 
@@ -8,11 +9,13 @@
 
 #include "boot/boot_info.h"
 
-/* Use the UART at @port from now on; false (and no serial console) if none answers. */
+/* Use the UART at @port from now on; false (and no serial console) if none
+ * answers. */
 bool console_use_serial(uint16_t port, uint32_t baud);
 void console_drop_serial(void);
 
-/* Use the framebuffer, mapped at @pixels, from now on; calling it again moves to another mapping of the same one. */
+/* Use the framebuffer, mapped at @pixels, from now on; calling it again moves
+ * to another mapping of the same one. */
 void console_use_framebuffer(const struct framebuffer_info *info, void *pixels);
 void console_drop_framebuffer(void);
 

@@ -1,6 +1,7 @@
 /*
- * Text on a linear framebuffer. The grid remembers what is shown, so that scrolling redraws only cells that change; it scrolls
- * by half a screen, because framebuffer memory is slow.
+ * Text on a linear framebuffer. The grid remembers what is shown, so that
+ * scrolling redraws only cells that change; it scrolls by half a screen,
+ * because framebuffer memory is slow.
  */
 #include "drivers/host/framebuffer.h"
 
@@ -14,7 +15,8 @@
 #define ROWS_MAX     68
 #define GREY	     0xc0
 
-/* 256 glyphs of 16 rows, a byte a row, the leftmost pixel in bit 7; from a console font at build time. */
+/* 256 glyphs of 16 rows, a byte a row, the leftmost pixel in bit 7; from a
+ * console font at build time. */
 extern const uint8_t framebuffer_font[GLYPHS][GLYPH_HEIGHT];
 
 static struct {
@@ -66,7 +68,8 @@ bool framebuffer_init(const struct framebuffer_info *info, void *pixels)
 		return false;
 	screen.pixels = pixels;
 	screen.stride = info->pitch / sizeof(uint32_t);
-	screen.columns = (uint32_t)min_u64(info->width / GLYPH_WIDTH, COLUMNS_MAX);
+	screen.columns =
+		(uint32_t)min_u64(info->width / GLYPH_WIDTH, COLUMNS_MAX);
 	screen.rows = (uint32_t)min_u64(info->height / GLYPH_HEIGHT, ROWS_MAX);
 	screen.ink = (uint32_t)GREY << info->red_shift |
 		     (uint32_t)GREY << info->green_shift |
@@ -82,8 +85,10 @@ static void scroll(void)
 
 	for (uint32_t row = 0; row < screen.rows; row++) {
 		for (uint32_t column = 0; column < screen.columns; column++)
-			show(row, column, row + by < screen.rows ?
-						  screen.grid[row + by][column] : ' ');
+			show(row, column,
+			     row + by < screen.rows
+				     ? screen.grid[row + by][column]
+				     : ' ');
 	}
 	screen.row -= by;
 }

@@ -15,7 +15,8 @@ static uint32_t ioapic_read(volatile void *registers, uint32_t index)
 	return x86_mmio_read32(registers, IOAPIC_WINDOW);
 }
 
-static void ioapic_write(volatile void *registers, uint32_t index, uint32_t value)
+static void ioapic_write(volatile void *registers, uint32_t index,
+			 uint32_t value)
 {
 	x86_mmio_write32(registers, IOAPIC_SELECT, index);
 	x86_mmio_write32(registers, IOAPIC_WINDOW, value);
@@ -23,7 +24,8 @@ static void ioapic_write(volatile void *registers, uint32_t index, uint32_t valu
 
 void ioapic_mask_all(volatile void *registers)
 {
-	uint32_t pins = (ioapic_read(registers, IOAPIC_VERSION) >> 16 & 0xff) + 1;
+	uint32_t pins =
+		(ioapic_read(registers, IOAPIC_VERSION) >> 16 & 0xff) + 1;
 
 	for (uint32_t pin = 0; pin < pins; pin++)
 		ioapic_write(registers, IOAPIC_REDIRECTION + 2 * pin,

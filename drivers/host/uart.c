@@ -4,8 +4,8 @@
 #include "kernel/cpu/x86_asm.h"
 
 enum uart_register {
-	UART_DATA = 0,		    /* divisor low with LCR_DIVISOR */
-	UART_INTERRUPT_ENABLE = 1,  /* divisor high with LCR_DIVISOR */
+	UART_DATA = 0,		   /* divisor low with LCR_DIVISOR */
+	UART_INTERRUPT_ENABLE = 1, /* divisor high with LCR_DIVISOR */
 	UART_FIFO_CONTROL = 2,
 	UART_LINE_CONTROL = 3,
 	UART_MODEM_CONTROL = 4,
@@ -18,8 +18,18 @@ enum uart_register {
 #define FCR_ENABLE    0x07 /* and clear both */
 #define MCR_DTR_RTS   0x03
 #define LSR_THR_EMPTY 0x20
+#define LSR_IDLE      0x40
 #define UART_CLOCK    115200U
 #define WAIT_POLLS    40000U
+
+/* Until everything has left the wire: setting up anew would lose it. */
+static void drain(uint16_t port)
+{
+	for (uint32_t i = 0; i < WAIT_POLLS; i++) {
+		if (x86_inb(port + UART_LINE_STATUS) & LSR_IDLE)
+			return;
+	}
+}
 
 bool uart_init(struct uart *uart, uint16_t port, uint32_t baud)
 {
@@ -30,6 +40,7 @@ bool uart_init(struct uart *uart, uint16_t port, uint32_t baud)
 	x86_outb(port + UART_SCRATCH, 0x5a);
 	if (x86_inb(port + UART_SCRATCH) != 0x5a)
 		return false;
+	drain(port);
 	x86_outb(port + UART_INTERRUPT_ENABLE, 0);
 	x86_outb(port + UART_LINE_CONTROL, LCR_DIVISOR);
 	x86_outb(port + UART_DATA, (uint8_t)divisor);

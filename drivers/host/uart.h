@@ -7,13 +7,16 @@
 
 struct uart {
 	uint16_t port;
-	bool is_stuck; /* it stopped taking bytes: give up on each after one look */
+	bool is_stuck; /* it stopped taking bytes: give up on each after one
+			  look */
 };
 
-/* 8 data bits, no parity, 1 stop bit, FIFOs on, no interrupts. False: nothing at @port behaves like a UART. */
+/* 8 data bits, no parity, 1 stop bit, FIFOs on, no interrupts. False: nothing
+ * at @port behaves like a UART. */
 bool uart_init(struct uart *uart, uint16_t port, uint32_t baud);
 
-/* Wait for room, at most about a character's time at 300 baud, then send or lose @byte. */
+/* Wait for room, at most about a character's time at 300 baud, then send or
+ * lose @byte. */
 void uart_write(struct uart *uart, uint8_t byte);
 
 #endif

@@ -1,9 +1,11 @@
-/* The local APIC: SDM 3A chapter 11 "Advanced Programmable Interrupt Controller (APIC)". */
+/* The local APIC: SDM 3A chapter 11 "Advanced Programmable Interrupt Controller
+ * (APIC)". */
 #include "kernel/cpu/apic.h"
 
 #include "kernel/cpu/x86_asm.h"
 
-/* Register offsets of the xAPIC page; an x2APIC MSR is MSR_X2APIC_BASE + offset / 16. */
+/* Register offsets of the xAPIC page; an x2APIC MSR is MSR_X2APIC_BASE + offset
+ * / 16. */
 enum apic_register {
 	APIC_ID = 0x020,
 	APIC_TPR = 0x080,
@@ -25,19 +27,19 @@ enum apic_register {
 	APIC_VERSION = 0x030,
 };
 
-#define SPURIOUS_ENABLE	  BIT(8)
-#define LVT_MASKED	  BIT(16)
-#define LVT_NMI		  (4U << 8)
-#define LVT_TSC_DEADLINE  (2U << 17)
-#define DIVIDE_BY_1	  0xb
-#define ICR_FIXED	  (0U << 8)
-#define ICR_NMI		  (4U << 8)
-#define ICR_INIT	  (5U << 8)
-#define ICR_STARTUP	  (6U << 8)
-#define ICR_PENDING	  BIT(12)
-#define ICR_ASSERT	  BIT(14)
-#define ICR_ALL_BUT_SELF  (3U << 18)
-#define ICR_WAIT_LOOPS	  1000000
+#define SPURIOUS_ENABLE	 BIT(8)
+#define LVT_MASKED	 BIT(16)
+#define LVT_NMI		 (4U << 8)
+#define LVT_TSC_DEADLINE (2U << 17)
+#define DIVIDE_BY_1	 0xb
+#define ICR_FIXED	 (0U << 8)
+#define ICR_NMI		 (4U << 8)
+#define ICR_INIT	 (5U << 8)
+#define ICR_STARTUP	 (6U << 8)
+#define ICR_PENDING	 BIT(12)
+#define ICR_ASSERT	 BIT(14)
+#define ICR_ALL_BUT_SELF (3U << 18)
+#define ICR_WAIT_LOOPS	 1000000
 
 static volatile void *registers;
 static bool is_x2apic;
@@ -70,7 +72,8 @@ bool apic_is_x2apic(void)
 
 static void clear_in_service(void)
 {
-	/* a vector in service would block all lower ones for ever; each EOI ends the highest */
+	/* a vector in service would block all lower ones for ever; each EOI
+	 * ends the highest */
 	for (uint32_t i = 0; i < 8; i++) {
 		uint32_t bits = apic_read(APIC_ISR + i * 0x10);
 
@@ -98,7 +101,8 @@ void apic_init(void)
 	uint64_t base = x86_rdmsr(MSR_IA32_APIC_BASE) | APIC_BASE_ENABLE;
 
 	x86_wrmsr(MSR_IA32_APIC_BASE, base);
-	if (is_x2apic) /* from enabled xAPIC only: SDM 3A 11.12.5 "x2APIC State Transitions" */
+	if (is_x2apic) /* from enabled xAPIC only: SDM 3A 11.12.5 "x2APIC State
+			  Transitions" */
 		x86_wrmsr(MSR_IA32_APIC_BASE, base | APIC_BASE_X2APIC);
 	apic_write(APIC_SPURIOUS, SPURIOUS_ENABLE | VECTOR_SPURIOUS);
 	mask_local_vectors();
@@ -127,8 +131,9 @@ uint32_t apic_errors(void)
 }
 
 /*
- * x2APIC writes ICR at once and needs a fence so that earlier stores are seen by the target (SDM 3A 11.12.3 "MSR Access in
- * x2APIC Mode"); xAPIC takes the next command only when the last has left.
+ * x2APIC writes ICR at once and needs a fence so that earlier stores are seen
+ * by the target (SDM 3A 11.12.3 "MSR Access in x2APIC Mode"); xAPIC takes the
+ * next command only when the last has left.
  */
 static void icr_write(uint32_t id, uint32_t command)
 {
@@ -180,7 +185,8 @@ void apic_timer_use_count(void)
 void apic_timer_use_tsc_deadline(void)
 {
 	apic_write(APIC_LVT_TIMER, LVT_TSC_DEADLINE | VECTOR_TIMER);
-	/* the mode must be set before the first deadline: SDM 3A 11.5.4.1 "TSC-Deadline Mode" */
+	/* the mode must be set before the first deadline: SDM 3A 11.5.4.1
+	 * "TSC-Deadline Mode" */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 

@@ -5,8 +5,9 @@
 #include "kernel/lib/string.h"
 
 /*
- * Page attribute table: entry 0 write-back, 1 write-combining, 2 UC-, 3 uncached; the rest as after reset. SDM 3A 12.12
- * "Page Attribute Table (PAT)". Entries 0, 2 and 3 are the reset values; enum pt_memory relies on 0, 1 and 3.
+ * Page attribute table: entry 0 write-back, 1 write-combining, 2 UC-, 3
+ * uncached; the rest as after reset. SDM 3A 12.12 "Page Attribute Table (PAT)".
+ * Entries 0, 2 and 3 are the reset values; enum pt_memory relies on 0, 1 and 3.
  */
 #define PAT_VALUE 0x0007040600070106UL
 
@@ -91,9 +92,11 @@ const char *cpu_missing_feature(void)
 		bool is_needed;
 		bool is_here;
 	} rows[] = {
-		{ "1 GiB pages", boot.has_1gib_pages, extended.edx & CPUID_EXT1_EDX_PAGE1GB },
+		{ "1 GiB pages", boot.has_1gib_pages,
+		  extended.edx & CPUID_EXT1_EDX_PAGE1GB },
 		{ "x2APIC", boot.has_x2apic, basic.ecx & CPUID_1_ECX_X2APIC },
-		{ "TSC deadline", boot.has_tsc_deadline, basic.ecx & CPUID_1_ECX_TSC_DEADLINE },
+		{ "TSC deadline", boot.has_tsc_deadline,
+		  basic.ecx & CPUID_1_ECX_TSC_DEADLINE },
 		{ "SMEP", boot.has_smep, structured.ebx & CPUID_7_EBX_SMEP },
 		{ "SMAP", boot.has_smap, structured.ebx & CPUID_7_EBX_SMAP },
 		{ "UMIP", boot.has_umip, structured.ecx & CPUID_7_ECX_UMIP },

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 struct cpu_features {
-	char vendor[13]; /* CPUID's twelve letters */
-	char model[49];	 /* brand string, trimmed */
+	char vendor[13];      /* CPUID's twelve letters */
+	char model[49];	      /* brand string, trimmed */
 	uint8_t address_bits; /* of machine addresses */
 	bool has_1gib_pages;
 	bool has_x2apic;
@@ -24,10 +24,12 @@ extern struct cpu_features cpu_features;
 
 void cpu_detect(void);
 
-/* Control registers, EFER and PAT of this CPU: no-execute, write protection, SMEP, SMAP and UMIP where present. */
+/* Control registers, EFER and PAT of this CPU: no-execute, write protection,
+ * SMEP, SMAP and UMIP where present. */
 void cpu_init(void);
 
-/* A CPU that lacks what the boot CPU has cannot run the same kernel: the name of the first such feature, or NULL. */
+/* A CPU that lacks what the boot CPU has cannot run the same kernel: the name
+ * of the first such feature, or NULL. */
 const char *cpu_missing_feature(void);
 
 #endif

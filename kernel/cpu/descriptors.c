@@ -1,15 +1,19 @@
-/* GDT, TSS and IDT: SDM 3A 3.4.5 "Segment Descriptors", 8.7 "Task Management in 64-bit Mode", 6.14.1 "64-Bit Mode IDT". */
+/* GDT, TSS and IDT: SDM 3A 3.4.5 "Segment Descriptors", 8.7 "Task Management in
+ * 64-bit Mode", 6.14.1 "64-Bit Mode IDT". */
 #include "kernel/cpu/descriptors.h"
 
 #include "kernel/cpu/percpu.h"
 #include "kernel/cpu/percpu_area.h"
 
-#define IDT_ENTRIES	   256
-#define TRAP_STUB_SIZE	   16
-#define GATE_INTERRUPT	   0x8e00UL /* present, DPL 0, type 14: interrupts stay off */
-#define DESCRIPTOR_CODE64  0x00af9b000000ffffUL
-#define DESCRIPTOR_DATA	   0x00cf93000000ffffUL
-#define DESCRIPTOR_TSS	   0x0000890000000000UL /* present, available 64-bit TSS */
+#define IDT_ENTRIES    256
+#define TRAP_STUB_SIZE 16
+#define GATE_INTERRUPT \
+	0x8e00UL /* present, DPL 0, type 14: interrupts stay off */
+#define DESCRIPTOR_CODE64 0x00af9b000000ffffUL
+#define DESCRIPTOR_DATA	  0x00cf93000000ffffUL
+#define DESCRIPTOR_TSS                                        \
+	0x0000890000000000UL /* present, available 64-bit TSS \
+			      */
 
 struct tss {
 	uint32_t reserved0;
@@ -82,7 +86,8 @@ void descriptors_load(void)
 {
 	struct descriptor_tables *t = this_cpu(tables);
 	uint32_t number = cpu_number();
-	struct descriptor_pointer gdtr = { sizeof(t->gdt) - 1, (uint64_t)t->gdt };
+	struct descriptor_pointer gdtr = { sizeof(t->gdt) - 1,
+					   (uint64_t)t->gdt };
 	struct descriptor_pointer idtr = { sizeof(idt) - 1, (uint64_t)idt };
 
 	gdt_fill(t);

@@ -32,7 +32,8 @@ void percpu_area_init(void *area, uint32_t number, uint32_t node)
 
 void percpu_area_use(uint32_t number)
 {
-	x86_wrmsr(MSR_GS_BASE, (uint64_t)percpu_start + percpu_distance[number]);
+	x86_wrmsr(MSR_GS_BASE,
+		  (uint64_t)percpu_start + percpu_distance[number]);
 }
 
 uint32_t cpu_number(void)

@@ -1,7 +1,8 @@
 /*
- * Per-CPU variables. Defined anywhere as `PERCPU struct thing name;`; every CPU has its own copy, zero at
- * first (no initialisers). The copies lie in one area a CPU; the boot CPU's is the template in the image. gs:0 holds the
- * distance from the template to the CPU's own.
+ * Per-CPU variables. Defined anywhere as `PERCPU struct thing name;`; every CPU
+ * has its own copy, zero at first (no initialisers). The copies lie in one area
+ * a CPU; the boot CPU's is the template in the image. gs:0 holds the distance
+ * from the template to the CPU's own.
  */
 #ifndef KERNEL_CPU_PERCPU_H
 #define KERNEL_CPU_PERCPU_H
@@ -11,7 +12,8 @@
 
 #define PERCPU __attribute__((section(".bss.percpu")))
 
-/* Distances of all areas from the template, by CPU number; the boot CPU is 0. */
+/* Distances of all areas from the template, by CPU number; the boot CPU is 0.
+ */
 extern uint64_t percpu_distance[CPUS_MAX];
 
 /* Pointer to this CPU's copy of @var. */

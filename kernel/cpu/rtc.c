@@ -23,8 +23,9 @@ enum rtc_register {
 #define STATUS_B_24_HOURS BIT(1)
 #define STATUS_B_BINARY	  BIT(2)
 #define HOUR_PM		  BIT(7)
-#define UPDATE_POLLS	  100000 /* an update takes about 2 ms; a port read about 1 us */
-#define READ_TRIES	  3
+#define UPDATE_POLLS \
+	100000 /* an update takes about 2 ms; a port read about 1 us */
+#define READ_TRIES 3
 
 static uint8_t cmos_read(enum rtc_register reg)
 {
@@ -81,7 +82,8 @@ uint64_t rtc_read_seconds(void)
 		read_raw(&first);
 		read_raw(&second);
 		if (memcmp(&first, &second, sizeof(first)) == 0)
-			return date_to_unix(decode_date(first, cmos_read(RTC_STATUS_B)));
+			return date_to_unix(
+				decode_date(first, cmos_read(RTC_STATUS_B)));
 	}
 	return 0;
 }

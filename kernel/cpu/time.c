@@ -1,7 +1,9 @@
 /*
- * The clock. TSC ticks become nanoseconds by one multiplication with a 32.32 fixed-point factor. The frequency is taken from an
- * exact source (CPUID, or the hypervisor below us when nested) only if a short measurement agrees, because emulated CPUs
- * are known to state frequencies they do not run at; else from a longer measurement.
+ * The clock. TSC ticks become nanoseconds by one multiplication with a 32.32
+ * fixed-point factor. The frequency is taken from an exact source (CPUID, or
+ * the hypervisor below us when nested) only if a short measurement agrees,
+ * because emulated CPUs are known to state frequencies they do not run at; else
+ * from a longer measurement.
  */
 #include "kernel/cpu/time.h"
 
@@ -13,8 +15,10 @@
 #include "kernel/lib/log.h"
 #include "kernel/lib/string.h"
 
-#define CHECK_NS     (1 * NS_PER_MS)  /* enough to tell a wrong statement from a right one */
-#define CALIBRATE_NS (10 * NS_PER_MS) /* 1 us of access latency is 100 ppm */
+#define CHECK_NS                                                             \
+	(1 * NS_PER_MS) /* enough to tell a wrong statement from a right one \
+			 */
+#define CALIBRATE_NS   (10 * NS_PER_MS) /* 1 us of access latency is 100 ppm */
 #define APIC_COUNT_MAX UINT32_MAX
 
 static uint64_t boot_tsc;
@@ -39,7 +43,8 @@ void time_mark_boot(void)
 	boot_tsc = x86_rdtsc();
 }
 
-/* CPUID.15H "Time Stamp Counter and Nominal Core Crystal Clock"; 16H gives the crystal where 15H does not. */
+/* CPUID.15H "Time Stamp Counter and Nominal Core Crystal Clock"; 16H gives the
+ * crystal where 15H does not. */
 static uint64_t cpuid_tsc_hz(void)
 {
 	struct cpuid clock = x86_cpuid_or_zero(0x15, 0);
@@ -50,7 +55,8 @@ static uint64_t cpuid_tsc_hz(void)
 	return (frequency.eax & 0xffff) * 1000000UL;
 }
 
-/* Leaf 0x40000010, EAX: TSC frequency in kHz, as KVM and VMware give it to their guests. */
+/* Leaf 0x40000010, EAX: TSC frequency in kHz, as KVM and VMware give it to
+ * their guests. */
 static uint64_t hypervisor_tsc_hz(void)
 {
 	if (!(x86_cpuid(1, 0).ecx & CPUID_1_ECX_HYPERVISOR))
@@ -79,7 +85,8 @@ static bool is_within_percent(uint64_t a, uint64_t b)
 	return difference <= b / 100;
 }
 
-/* TSC (and APIC timer) ticks during about @ns of the reference clock, scaled to a second. */
+/* TSC (and APIC timer) ticks during about @ns of the reference clock, scaled to
+ * a second. */
 static void measure(uint64_t ns, uint64_t *tsc, uint64_t *apic)
 {
 	struct reference_reading from = reference_clock_read();
@@ -105,15 +112,17 @@ static void calibrate(void)
 		tsc_hz = stated;
 	} else {
 		if (stated) {
-			log_warn("time: %s says the TSC runs at %lu kHz, %s measures %lu kHz",
-				 source, stated / 1000,
-				 reference_clock_name(), tsc_hz / 1000);
+			log_warn("time: %s says the TSC runs at %lu kHz, %s "
+				 "measures %lu kHz",
+				 source, stated / 1000, reference_clock_name(),
+				 tsc_hz / 1000);
 			measure(CALIBRATE_NS, &tsc_hz, &apic_hz);
 		}
 		source = reference_clock_name();
 	}
 	log_info("time: TSC %lu kHz by %s, timer %s", tsc_hz / 1000, source,
-		 cpu_features.has_tsc_deadline ? "TSC-deadline" : "APIC one-shot");
+		 cpu_features.has_tsc_deadline ? "TSC-deadline"
+					       : "APIC one-shot");
 	if (!cpu_features.has_invariant_tsc)
 		log_debug("time: the TSC is not called invariant");
 }
@@ -184,9 +193,10 @@ void time_arm(uint64_t deadline)
 		apic_timer_arm_count(is_never ? 0 : apic_count_until(deadline));
 		return;
 	}
-	/* +1: rounding down could fire before the deadline and find nothing due */
-	apic_timer_arm_tsc(is_never ? 0 :
-				      boot_tsc + scale(deadline, tick_per_ns) + 1);
+	/* +1: rounding down could fire before the deadline and find nothing due
+	 */
+	apic_timer_arm_tsc(
+		is_never ? 0 : boot_tsc + scale(deadline, tick_per_ns) + 1);
 }
 
 void time_delay(uint64_t ns)

@@ -1,4 +1,5 @@
-/* Time: the TSC as nanoseconds, its calibration, and the CPU's one-shot timer. */
+/* Time: the TSC as nanoseconds, its calibration, and the CPU's one-shot timer.
+ */
 #ifndef KERNEL_CPU_TIME_H
 #define KERNEL_CPU_TIME_H
 
@@ -15,8 +16,9 @@
 void time_mark_boot(void);
 
 /*
- * Learn the TSC's frequency (and the LAPIC timer's, where there is no TSC-deadline mode). @hpet: mapped registers or NULL.
- * Needs apic_init. Until then time_now() is 0.
+ * Learn the TSC's frequency (and the LAPIC timer's, where there is no
+ * TSC-deadline mode). @hpet: mapped registers or NULL. Needs apic_init. Until
+ * then time_now() is 0.
  */
 void time_init(const struct platform *platform, volatile void *hpet);
 
@@ -34,7 +36,8 @@ uint64_t time_tsc_hz(void);
 /* TSC ticks since time_mark_boot. */
 uint64_t time_boot_cycles(void);
 
-/* Raise VECTOR_TIMER at time @deadline (at once if it has passed); TIME_NEVER disarms. */
+/* Raise VECTOR_TIMER at time @deadline (at once if it has passed); TIME_NEVER
+ * disarms. */
 #define TIME_NEVER UINT64_MAX
 void time_arm(uint64_t deadline);
 

@@ -5,7 +5,8 @@
 
 #include "kernel/cpu/x86_asm.h"
 
-/* A listed instruction that may fault, and where to go on: filled by x86_asm.h's _safe accessors. */
+/* A listed instruction that may fault, and where to go on: filled by
+ * x86_asm.h's _safe accessors. */
 struct exception_entry {
 	uint64_t from;
 	uint64_t to;

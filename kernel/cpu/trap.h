@@ -1,4 +1,5 @@
-/* What happens when the CPU leaves the straight line: exceptions, NMIs, interrupts. */
+/* What happens when the CPU leaves the straight line: exceptions, NMIs,
+ * interrupts. */
 #ifndef KERNEL_CPU_TRAP_H
 #define KERNEL_CPU_TRAP_H
 
@@ -18,7 +19,8 @@ void trap_dispatch(struct trap_frame *frame);
 /* Print an exception of the hypervisor itself and stop. In kernel/panic.c. */
 _Noreturn void panic_exception(const struct trap_frame *frame, uint64_t cr2);
 
-/* Another CPU panicked and sent an NMI, or somebody else did. In kernel/panic.c. */
+/* Another CPU panicked and sent an NMI, or somebody else did. In
+ * kernel/panic.c. */
 void panic_nmi(const struct trap_frame *frame);
 
 /* One visible switch over the vectors from 32 on. In kernel/interrupt.c. */

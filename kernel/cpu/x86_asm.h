@@ -1,4 +1,5 @@
-/* Instructions that C cannot say. With svm_asm.h and vmx_asm.h the only inline assembly there is. */
+/* Instructions that C cannot say. With svm_asm.h and vmx_asm.h the only inline
+ * assembly there is. */
 #ifndef KERNEL_CPU_X86_ASM_H
 #define KERNEL_CPU_X86_ASM_H
 
@@ -69,7 +70,8 @@ static inline uint64_t x86_rdtsc(void)
 	return (uint64_t)high << 32 | low;
 }
 
-/* @a * @b / @c, rounded down, without losing the product's high half; the quotient must fit 64 bits (#DE if not). */
+/* @a * @b / @c, rounded down, without losing the product's high half; the
+ * quotient must fit 64 bits (#DE if not). */
 static inline uint64_t x86_mul_div(uint64_t a, uint64_t b, uint64_t c)
 {
 	uint64_t quotient, high;
@@ -82,16 +84,16 @@ static inline uint64_t x86_mul_div(uint64_t a, uint64_t b, uint64_t c)
 	return quotient;
 }
 
-#define X86_CONTROL_REGISTER(name)                                  \
-	static inline uint64_t x86_read_##name(void)                \
-	{                                                           \
-		uint64_t value;                                     \
+#define X86_CONTROL_REGISTER(name)                                           \
+	static inline uint64_t x86_read_##name(void)                         \
+	{                                                                    \
+		uint64_t value;                                              \
 		asm volatile("mov %%" #name ", %0" : "=r"(value)::"memory"); \
-		return value;                                       \
-	}                                                           \
-	static inline void x86_write_##name(uint64_t value)         \
-	{                                                           \
-		asm volatile("mov %0, %%" #name ::"r"(value) : "memory"); \
+		return value;                                                \
+	}                                                                    \
+	static inline void x86_write_##name(uint64_t value)                  \
+	{                                                                    \
+		asm volatile("mov %0, %%" #name ::"r"(value) : "memory");    \
 	}
 
 X86_CONTROL_REGISTER(cr0)
@@ -99,35 +101,38 @@ X86_CONTROL_REGISTER(cr2)
 X86_CONTROL_REGISTER(cr3)
 X86_CONTROL_REGISTER(cr4)
 
-#define X86_PORT_IO(suffix, type)                                        \
-	static inline type x86_in##suffix(uint16_t port)                 \
-	{                                                                \
-		type value;                                              \
-		asm volatile("in" #suffix " %1, %0"                      \
-			     : "=a"(value)                               \
-			     : "Nd"(port)                                \
-			     : "memory");                                \
-		return value;                                            \
-	}                                                                \
-	static inline void x86_out##suffix(uint16_t port, type value)    \
-	{                                                                \
-		asm volatile("out" #suffix " %0, %1" ::"a"(value),       \
-			     "Nd"(port)                                  \
-			     : "memory");                                \
+#define X86_PORT_IO(suffix, type)                                             \
+	static inline type x86_in##suffix(uint16_t port)                      \
+	{                                                                     \
+		type value;                                                   \
+		asm volatile("in" #suffix " %1, %0"                           \
+			     : "=a"(value)                                    \
+			     : "Nd"(port)                                     \
+			     : "memory");                                     \
+		return value;                                                 \
+	}                                                                     \
+	static inline void x86_out##suffix(uint16_t port, type value)         \
+	{                                                                     \
+		asm volatile("out" #suffix " %0, %1" ::"a"(value), "Nd"(port) \
+			     : "memory");                                     \
 	}
 
 X86_PORT_IO(b, uint8_t)
 X86_PORT_IO(w, uint16_t)
 X86_PORT_IO(l, uint32_t)
 
-static inline uint32_t x86_mmio_read32(const volatile void *base, uint32_t offset)
+static inline uint32_t x86_mmio_read32(const volatile void *base,
+				       uint32_t offset)
 {
-	return *(const volatile uint32_t *)((const volatile char *)base + offset);
+	return *(const volatile uint32_t *)((const volatile char *)base +
+					    offset);
 }
 
-static inline uint64_t x86_mmio_read64(const volatile void *base, uint32_t offset)
+static inline uint64_t x86_mmio_read64(const volatile void *base,
+				       uint32_t offset)
 {
-	return *(const volatile uint64_t *)((const volatile char *)base + offset);
+	return *(const volatile uint64_t *)((const volatile char *)base +
+					    offset);
 }
 
 static inline void x86_mmio_write32(volatile void *base, uint32_t offset,
@@ -146,13 +151,15 @@ static inline void x86_interrupts_off(void)
 	asm volatile("cli" ::: "memory");
 }
 
-/* Take what is pending, then go on with interrupts off. The nop is sti's shadow. */
+/* Take what is pending, then go on with interrupts off. The nop is sti's
+ * shadow. */
 static inline void x86_interrupt_window(void)
 {
 	asm volatile("sti; nop; cli" ::: "memory");
 }
 
-/* Halt until an interrupt has been handled. sti's shadow closes the gap in which a wake-up could be missed. */
+/* Halt until an interrupt has been handled. sti's shadow closes the gap in
+ * which a wake-up could be missed. */
 static inline void x86_halt_until_interrupt(void)
 {
 	asm volatile("sti; hlt; cli" ::: "memory");
@@ -189,7 +196,8 @@ static inline void x86_ltr(uint16_t selector)
 	asm volatile("ltr %0" ::"r"(selector));
 }
 
-/* Load @pointer, reload CS with @code by a far return, and the data segments with @data. GS's base is lost. */
+/* Load @pointer, reload CS with @code by a far return, and the data segments
+ * with @data. GS's base is lost. */
 static inline void x86_load_gdt(const struct descriptor_pointer *pointer,
 				uint16_t code, uint16_t data)
 {
@@ -207,7 +215,8 @@ static inline void x86_load_gdt(const struct descriptor_pointer *pointer,
 		     : "rax", "memory");
 }
 
-/* Value at gs:0, this CPU's distance from the per-CPU template (percpu.h). Not volatile: it never changes on a CPU. */
+/* Value at gs:0, this CPU's distance from the per-CPU template (percpu.h). Not
+ * volatile: it never changes on a CPU. */
 static inline uint64_t x86_percpu_distance(void)
 {
 	uint64_t distance;

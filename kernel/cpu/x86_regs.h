@@ -1,6 +1,7 @@
 /*
- * Registers of the CPU, named as in the manuals: Intel SDM ("Intel 64 and IA-32 Architectures Software Developer's
- * Manual") and AMD APM ("AMD64 Architecture Programmer's Manual"). [pure]
+ * Registers of the CPU, named as in the manuals: Intel SDM ("Intel 64 and IA-32
+ * Architectures Software Developer's Manual") and AMD APM ("AMD64 Architecture
+ * Programmer's Manual"). [pure]
  */
 #ifndef KERNEL_CPU_X86_REGS_H
 #define KERNEL_CPU_X86_REGS_H
@@ -73,14 +74,15 @@
 #define CPUID_7_EBX_SMAP BIT(20)
 #define CPUID_7_ECX_UMIP BIT(2)
 /* CPUID.80000001:ECX and EDX */
-#define CPUID_EXT1_ECX_SVM	BIT(2)
-#define CPUID_EXT1_EDX_NX	BIT(20)
-#define CPUID_EXT1_EDX_PAGE1GB	BIT(26)
-#define CPUID_EXT1_EDX_LM	BIT(29)
+#define CPUID_EXT1_ECX_SVM     BIT(2)
+#define CPUID_EXT1_EDX_NX      BIT(20)
+#define CPUID_EXT1_EDX_PAGE1GB BIT(26)
+#define CPUID_EXT1_EDX_LM      BIT(29)
 /* CPUID.80000007:EDX */
 #define CPUID_EXT7_EDX_INVARIANT_TSC BIT(8)
 
-/* Exception vectors: SDM 3A table 6-1 "Protected-Mode Exceptions and Interrupts". */
+/* Exception vectors: SDM 3A table 6-1 "Protected-Mode Exceptions and
+ * Interrupts". */
 #define VECTOR_DE  0
 #define VECTOR_DB  1
 #define VECTOR_NMI 2

@@ -6,11 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BIT(n)		  (1UL << (n))
-#define BITS(high, low)	  ((~0UL >> (63 - (high))) & (~0UL << (low)))
+#define BIT(n)		(1UL << (n))
+#define BITS(high, low) ((~0UL >> (63 - (high))) & (~0UL << (low)))
 /* The field of @value under the contiguous @mask, shifted down (or up). */
 #define FIELD_GET(mask, value) (((value) & (mask)) >> __builtin_ctzl(mask))
-#define FIELD_PUT(mask, value) (((uint64_t)(value) << __builtin_ctzl(mask)) & (mask))
+#define FIELD_PUT(mask, value) \
+	(((uint64_t)(value) << __builtin_ctzl(mask)) & (mask))
 
 #define KIB 1024UL
 #define MIB (1024 * KIB)
@@ -19,7 +20,7 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define CONTAINER_OF(ptr, type, member) \
-	((type *)((char *)(ptr) - offsetof(type, member)))
+	((type *)((char *)(ptr)-offsetof(type, member)))
 
 static inline uint64_t align_down(uint64_t value, uint64_t align)
 {

@@ -1,4 +1,5 @@
-/* What gcc calls where the CPU it compiles for has no instruction: normally libgcc's, which is built for user programs. */
+/* What gcc calls where the CPU it compiles for has no instruction: normally
+ * libgcc's, which is built for user programs. */
 #include <stdint.h>
 
 int __popcountdi2(int64_t value);

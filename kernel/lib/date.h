@@ -9,7 +9,8 @@ struct date {
 	uint32_t year, month, day, hour, minute, second;
 };
 
-/* Seconds since 1970-01-01, Gregorian calendar; 0 for a date that does not exist or is before 1970 or after 2399. */
+/* Seconds since 1970-01-01, Gregorian calendar; 0 for a date that does not
+ * exist or is before 1970 or after 2399. */
 uint64_t date_to_unix(struct date date);
 
 #endif

@@ -6,7 +6,8 @@
 
 #include "kernel/lib/string.h"
 
-/* Where the text goes, and how long it has become (which may be past the end). */
+/* Where the text goes, and how long it has become (which may be past the end).
+ */
 struct sink {
 	char *buf;
 	size_t size;
@@ -38,7 +39,8 @@ static void put_repeated(struct sink *sink, char c, int count)
 		put(sink, c);
 }
 
-/* @prefix and @digits, padded to the width on the side and with the character the spec asks for. */
+/* @prefix and @digits, padded to the width on the side and with the character
+ * the spec asks for. */
 static void put_padded(struct sink *sink, const struct spec *spec,
 		       const char *prefix, const char *digits, size_t len)
 {
@@ -59,8 +61,8 @@ static void put_padded(struct sink *sink, const struct spec *spec,
 static void put_number(struct sink *sink, const struct spec *spec,
 		       uint64_t value, unsigned int base, const char *prefix)
 {
-	const char *digit = spec->conversion == 'X' ? "0123456789ABCDEF" :
-						      "0123456789abcdef";
+	const char *digit = spec->conversion == 'X' ? "0123456789ABCDEF"
+						    : "0123456789abcdef";
 	char digits[24];
 	size_t at = sizeof(digits);
 
@@ -71,7 +73,8 @@ static void put_number(struct sink *sink, const struct spec *spec,
 	put_padded(sink, spec, prefix, digits + at, sizeof(digits) - at);
 }
 
-static void put_signed(struct sink *sink, const struct spec *spec, int64_t value)
+static void put_signed(struct sink *sink, const struct spec *spec,
+		       int64_t value)
 {
 	uint64_t magnitude = (uint64_t)value;
 
@@ -80,7 +83,8 @@ static void put_signed(struct sink *sink, const struct spec *spec, int64_t value
 	put_number(sink, spec, magnitude, 10, value < 0 ? "-" : "");
 }
 
-static void put_string(struct sink *sink, const struct spec *spec, const char *s)
+static void put_string(struct sink *sink, const struct spec *spec,
+		       const char *s)
 {
 	struct spec plain = *spec;
 	size_t max = SIZE_MAX;
@@ -122,7 +126,8 @@ static const char *read_size(const char *at, struct spec *spec)
 	return at;
 }
 
-/* va_list is passed on by pointer, so that each step consumes its own arguments. */
+/* va_list is passed on by pointer, so that each step consumes its own
+ * arguments. */
 struct arguments {
 	va_list list;
 };
@@ -173,7 +178,9 @@ static void put_conversion(struct sink *sink, const struct spec *spec,
 	switch (spec->conversion) {
 	case 'd':
 	case 'i': put_signed(sink, spec, next_signed(args, spec)); break;
-	case 'u': put_number(sink, spec, next_unsigned(args, spec), 10, ""); break;
+	case 'u':
+		put_number(sink, spec, next_unsigned(args, spec), 10, "");
+		break;
 	case 'x':
 	case 'X':
 		put_number(sink, spec, next_unsigned(args, spec), 16,
@@ -187,7 +194,9 @@ static void put_conversion(struct sink *sink, const struct spec *spec,
 		c = (char)va_arg(args->list, int);
 		put_padded(sink, spec, "", &c, 1);
 		break;
-	case 's': put_string(sink, spec, va_arg(args->list, const char *)); break;
+	case 's':
+		put_string(sink, spec, va_arg(args->list, const char *));
+		break;
 	default: put(sink, spec->conversion); break;
 	}
 }

@@ -10,11 +10,15 @@ struct list {
 	struct list *prev;
 };
 
-#define LIST_INIT(name) { &(name), &(name) }
+#define LIST_INIT(name)          \
+	{                        \
+		&(name), &(name) \
+	}
 #define LIST_ENTRY(node, type, member) CONTAINER_OF(node, type, member)
 
-#define list_for_each(node, head) \
-	for (struct list *node = (head)->next; node != (head); node = node->next)
+#define list_for_each(node, head)                              \
+	for (struct list *node = (head)->next; node != (head); \
+	     node = node->next)
 
 static inline void list_init(struct list *node)
 {

@@ -7,12 +7,14 @@
 #include <stdint.h>
 
 /*
- * error: Basalt or the machine is broken; warn: something the operator should look at; info: the course of boot and
- * management; debug: for us. What a guest can cause is never above debug and is rate limited.
+ * error: Basalt or the machine is broken; warn: something the operator should
+ * look at; info: the course of boot and management; debug: for us. What a guest
+ * can cause is never above debug and is rate limited.
  */
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
-/* Write one line (no newline in @format): into the ring always, to the consoles if @level is shown there. */
+/* Write one line (no newline in @format): into the ring always, to the consoles
+ * if @level is shown there. */
 void log_line(enum log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

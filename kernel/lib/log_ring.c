@@ -14,7 +14,8 @@ static uint64_t record_size(const struct log_record *record)
 static void copy_in(struct log_ring *ring, const void *from, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
-		ring->bytes[(ring->head + i) % LOG_RING_SIZE] = ((const char *)from)[i];
+		ring->bytes[(ring->head + i) % LOG_RING_SIZE] =
+			((const char *)from)[i];
 }
 
 static void copy_out(const struct log_ring *ring, uint64_t at, void *to,
@@ -39,7 +40,7 @@ void log_ring_write(struct log_ring *ring, uint64_t time, uint8_t level,
 		.sequence = ring->next_sequence++,
 		.time = time,
 		.level = level,
-		.length = (uint8_t)min_u64(length, LOG_TEXT_MAX),
+		.length = (uint16_t)min_u64(length, LOG_TEXT_MAX),
 	};
 	uint64_t size = record_size(&record);
 

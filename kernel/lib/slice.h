@@ -19,7 +19,8 @@ static inline struct slice slice_from(const char *text)
 
 static inline bool slice_equals(struct slice a, struct slice b)
 {
-	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+	return a.len == b.len &&
+	       (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
 static inline bool slice_is(struct slice s, const char *text)

@@ -1,8 +1,9 @@
 /*
  * Ticket spinlocks. [pure]
  *
- * Interrupts are off in hypervisor code, so a lock needs no interrupt-saving form. Debug builds check that locks are
- * taken in rising rank and that nobody waits for another CPU with a lock held; the order is this enum.
+ * Interrupts are off in hypervisor code, so a lock needs no interrupt-saving
+ * form. Debug builds check that locks are taken in rising rank and that nobody
+ * waits for another CPU with a lock held; the order is this enum.
  */
 #ifndef KERNEL_LIB_SPINLOCK_H
 #define KERNEL_LIB_SPINLOCK_H
@@ -27,7 +28,10 @@ struct spinlock {
 	uint16_t rank;	/* enum lock_rank */
 };
 
-#define SPINLOCK_INIT(rank) { 0, 0, (rank) }
+#define SPINLOCK_INIT(rank)  \
+	{                    \
+		0, 0, (rank) \
+	}
 
 #ifdef DEBUG
 /* In kernel/lock_rank.c: panic if @lock breaks the order on this CPU. */

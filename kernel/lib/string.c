@@ -1,4 +1,5 @@
-/* The C library's string functions that we use; those that copy are in mem.asm. */
+/* The C library's string functions that we use; those that copy are in mem.asm.
+ */
 #include "kernel/lib/string.h"
 
 int memcmp(const void *a, const void *b, size_t size)

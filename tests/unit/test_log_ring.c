@@ -1,4 +1,5 @@
-/* The log ring: order, dropping the oldest, cutting, cursors that fell behind. */
+/* The log ring: order, dropping the oldest, cutting, cursors that fell behind.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -15,10 +16,14 @@ static struct log_ring ring;
 static void write_numbered(unsigned int number)
 {
 	char text[LOG_TEXT_MAX + 1];
-	int length = snprintf(text, sizeof(text), "line %u %.*s", number,
-			      (int)(number % 97), "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+	int length =
+		snprintf(text, sizeof(text), "line %u %.*s", number,
+			 (int)(number % 97),
+			 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+			 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
 
-	log_ring_write(&ring, number * 10, (uint8_t)(number % 4), text, (size_t)length);
+	log_ring_write(&ring, number * 10, (uint8_t)(number % 4), text,
+		       (size_t)length);
 }
 
 static void reads_in_order(void **state)
@@ -61,7 +66,8 @@ static void keeps_the_newest(void **state)
 		assert_true(count == 0 || record.sequence == next);
 		next = record.sequence + 1;
 		text[record.length] = '\0';
-		snprintf(expected, sizeof(expected), "line %u ", (unsigned int)record.sequence);
+		snprintf(expected, sizeof(expected), "line %u ",
+			 (unsigned int)record.sequence);
 		assert_memory_equal(text, expected, strlen(expected));
 		count++;
 	}
@@ -72,7 +78,7 @@ static void keeps_the_newest(void **state)
 static void cuts_long_lines(void **state)
 {
 	struct log_record record;
-	char text[LOG_TEXT_MAX], line[400];
+	char text[LOG_TEXT_MAX], line[LOG_TEXT_MAX + 100];
 	uint64_t cursor = 0;
 
 	(void)state;

@@ -1,4 +1,5 @@
-/* memmap against an array of pages, and at the ends of its table and of numbers. */
+/* memmap against an array of pages, and at the ends of its table and of
+ * numbers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -27,7 +28,8 @@ static uint64_t model_total(void)
 	return total;
 }
 
-/* Sorted, disjoint, merged, whole pages; and page by page what the model says. */
+/* Sorted, disjoint, merged, whole pages; and page by page what the model says.
+ */
 static void check_model(void)
 {
 	int seen[PAGES];

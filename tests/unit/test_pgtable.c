@@ -50,7 +50,8 @@ static struct pgtable host_table(uint8_t leaf_level_max)
 {
 	struct pgtable pt;
 
-	assert_int_equal(pgtable_init(&pt, &pt_format_host, 4, leaf_level_max), 0);
+	assert_int_equal(pgtable_init(&pt, &pt_format_host, 4, leaf_level_max),
+			 0);
 	return pt;
 }
 
@@ -63,7 +64,8 @@ static void uses_the_largest_leaves(void **state)
 	(void)state;
 	assert_int_equal(pgtable_map(&pt, virt, HPA(virt - DIRECT_BASE),
 				     PAGE_SIZE + LARGE_PAGE_SIZE + GIB,
-				     PT_WRITE), 0);
+				     PT_WRITE),
+			 0);
 	assert_true(pgtable_find(&pt, virt, &leaf));
 	assert_int_equal(leaf.size, PAGE_SIZE);
 	assert_true(pgtable_find(&pt, virt + PAGE_SIZE, &leaf));
@@ -91,8 +93,10 @@ static void refuses_a_second_mapping(void **state)
 	struct pgtable pt = host_table(3);
 
 	(void)state;
-	assert_int_equal(pgtable_map(&pt, 0, HPA(0), LARGE_PAGE_SIZE, PT_READ), 0);
-	assert_int_equal(pgtable_map(&pt, PAGE_SIZE, HPA(0), PAGE_SIZE, PT_READ),
+	assert_int_equal(pgtable_map(&pt, 0, HPA(0), LARGE_PAGE_SIZE, PT_READ),
+			 0);
+	assert_int_equal(pgtable_map(&pt, PAGE_SIZE, HPA(0), PAGE_SIZE,
+				     PT_READ),
 			 -EEXIST);
 	assert_int_equal(pgtable_map(&pt, 0, HPA(0), LARGE_PAGE_SIZE, PT_READ),
 			 -EEXIST);
@@ -104,7 +108,8 @@ static void reports_lack_of_memory(void **state)
 
 	(void)state;
 	pool_limit = pool_used + 2;
-	assert_int_equal(pgtable_map(&pt, 0, HPA(0), PAGE_SIZE, PT_READ), -ENOMEM);
+	assert_int_equal(pgtable_map(&pt, 0, HPA(0), PAGE_SIZE, PT_READ),
+			 -ENOMEM);
 	pool_limit = pool_used;
 	assert_int_equal(pgtable_init(&pt, &pt_format_host, 4, 1), -ENOMEM);
 }
@@ -135,14 +140,16 @@ static void host_leaves_carry_the_right_bits(void **state)
 
 	(void)state;
 	pgtable_map(&pt, 0x1000, HPA(0x5000), PAGE_SIZE, PT_EXECUTE);
-	pgtable_map(&pt, 0x2000, HPA(0x6000), PAGE_SIZE, PT_WRITE | PT_UNCACHED);
+	pgtable_map(&pt, 0x2000, HPA(0x6000), PAGE_SIZE,
+		    PT_WRITE | PT_UNCACHED);
 	pgtable_find(&pt, 0x1000, &leaf);
 	assert_int_equal(leaf.entry, 0x5000 | 0x161);
 	pgtable_find(&pt, 0x2000, &leaf);
 	assert_true(leaf.entry == (0x6000 | 0x17b | BIT(63)));
 }
 
-/* 64 MiB of address space across a gigabyte boundary, random maps and unmaps of random runs. */
+/* 64 MiB of address space across a gigabyte boundary, random maps and unmaps of
+ * random runs. */
 #define MODEL_PAGES 16384
 #define MODEL_BASE  (GIB - 32 * MIB)
 
@@ -169,12 +176,15 @@ static void agrees_with_a_naive_model(void **state)
 			is_free = is_free && !model[p];
 		if (rand() % 2 && is_free) {
 			assert_int_equal(pgtable_map(&pt, virt, HPA(virt + GIB),
-						     count * PAGE_SIZE, PT_READ), 0);
+						     count * PAGE_SIZE,
+						     PT_READ),
+					 0);
 			memset(model + first, 1, count);
 			continue;
 		}
 		if (pgtable_find(&pt, virt, &leaf))
-			is_cut = leaf.virt < virt || leaf.virt + leaf.size > end;
+			is_cut =
+				leaf.virt < virt || leaf.virt + leaf.size > end;
 		if (pgtable_find(&pt, end - PAGE_SIZE, &leaf))
 			is_cut = is_cut || leaf.virt < virt ||
 				 leaf.virt + leaf.size > end;
@@ -183,7 +193,10 @@ static void agrees_with_a_naive_model(void **state)
 		pgtable_unmap(&pt, virt, end - virt);
 		memset(model + first, 0, count);
 		for (uint64_t p = 0; p < MODEL_PAGES; p++)
-			assert_int_equal(pgtable_find(&pt, MODEL_BASE + p * PAGE_SIZE, &leaf), model[p]);
+			assert_int_equal(
+				pgtable_find(&pt, MODEL_BASE + p * PAGE_SIZE,
+					     &leaf),
+				model[p]);
 	}
 }
 
@@ -208,14 +221,22 @@ static void iterates_in_order(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(uses_the_largest_leaves, setup, teardown),
-		cmocka_unit_test_setup_teardown(respects_the_leaf_limit, setup, teardown),
-		cmocka_unit_test_setup_teardown(refuses_a_second_mapping, setup, teardown),
-		cmocka_unit_test_setup_teardown(reports_lack_of_memory, setup, teardown),
-		cmocka_unit_test_setup_teardown(checks_cut_leaves_and_flags, setup, teardown),
-		cmocka_unit_test_setup_teardown(host_leaves_carry_the_right_bits, setup, teardown),
-		cmocka_unit_test_setup_teardown(agrees_with_a_naive_model, setup, teardown),
-		cmocka_unit_test_setup_teardown(iterates_in_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(uses_the_largest_leaves, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(respects_the_leaf_limit, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(refuses_a_second_mapping, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(reports_lack_of_memory, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(checks_cut_leaves_and_flags,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			host_leaves_carry_the_right_bits, setup, teardown),
+		cmocka_unit_test_setup_teardown(agrees_with_a_naive_model,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(iterates_in_order, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

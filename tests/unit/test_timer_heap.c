@@ -42,7 +42,8 @@ static void agrees_with_a_naive_model(void **state)
 		else
 			timer_heap_add(&heap, node, (uint64_t)(rand() % 1000));
 		first = timer_heap_first(&heap);
-		assert_int_equal(first ? first->deadline : UINT64_MAX, model_first(nodes));
+		assert_int_equal(first ? first->deadline : UINT64_MAX,
+				 model_first(nodes));
 	}
 }
 
@@ -61,7 +62,8 @@ static void pops_in_order(void **state)
 		assert_true(first->deadline >= last);
 		last = first->deadline;
 		timer_heap_remove(&heap, first);
-		timer_heap_remove(&heap, first); /* out already: nothing happens */
+		timer_heap_remove(&heap,
+				  first); /* out already: nothing happens */
 	}
 	assert_null(timer_heap_first(&heap));
 }

@@ -8,8 +8,9 @@
 #include <stdint.h>
 
 /*
- * Set before a call that must panic: `if (!setjmp(fake_panic_jump)) { fake_panic_expected = true; call(); fail(); }`. Without it
- * a panic aborts the test program. fake_panic_text holds the last panic's line.
+ * Set before a call that must panic: `if (!setjmp(fake_panic_jump)) {
+ * fake_panic_expected = true; call(); fail(); }`. Without it a panic aborts the
+ * test program. fake_panic_text holds the last panic's line.
  */
 extern bool fake_panic_expected;
 extern jmp_buf fake_panic_jump;
