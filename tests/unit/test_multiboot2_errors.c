@@ -323,9 +323,14 @@ static void wants_modules_in_ram(void **state)
 		put_module(rows[i].start, rows[i].end, "m");
 		assert_int_equal(parse(), rows[i].err);
 	}
-	assert_string_equal(diag.text,
-			    MB "module m: 0x1001 bytes at 0x500fff: expected"
-			       " them in RAM, by the memory map");
+	start();
+	put_module(0x4000000, 0x4100000, "m");
+	assert_int_equal(parse(), 0);
+	start();
+	put_module(0x4000000, 0x4100001, "m"); /* a byte past the end */
+	assert_refused(parse(), -EINVAL,
+		       MB "module m: 0x100001 bytes at 0x4000000: expected them"
+			  " in RAM, by the memory map");
 }
 
 int main(void)
