@@ -238,8 +238,7 @@ static struct slice next_part(struct slice *rest, const char *separators)
 	return part;
 }
 
-/* As in the file, but without quotes and brackets: console=serial,framebuffer.
- */
+/* Without the file's quotes and brackets: console=serial,framebuffer. */
 static bool set_word_value(const struct config_key *key, struct slice value,
 			   struct config_hypervisor *out)
 {
