@@ -39,7 +39,7 @@ IMPURE := \
 	kernel/cpu/time.c kernel/cpu/trap.c kernel/lib/compiler.c kernel/lib/string.c \
 	mm/host_space.c mm/stack.c svm/svm.c vmx/vmx.c
 
-IMPURE += $(if $(DEBUG),kernel/lock_rank.c kernel/selftest.c,kernel/selftest_none.c)
+IMPURE += $(if $(DEBUG),kernel/lock_rank.c kernel/selftest.c kernel/selftest_panic.c mm/host_audit.c,kernel/selftest_none.c)
 
 ASM := \
 	boot/start.asm drivers/host/font.asm kernel/cpu/entry.asm \

@@ -153,7 +153,6 @@ _Noreturn void hv_main(struct boot_state *boot)
 	map_modules(&boot->info); /* kernels, initrds, disks of guests */
 	report_vms(boot->config_text);
 	report_memory(boot);
-	host_space_audit(); /* W^X, kernel-only */
 	report_ready(boot);
 	selftest_start(boot->config.selftest);
 	thread_idle();

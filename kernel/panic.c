@@ -102,7 +102,8 @@ static void print_backtrace(uint64_t rip, uint64_t rbp)
 
 		if (rbp % 8 || !host_space_is_mapped(rbp, 16) || !frame[1])
 			return;
-		print_address(depth, frame[1]);
+		/* back into the call: after a _Noreturn one the next function begins */
+		print_address(depth, frame[1] - 1);
 		if (frame[0] <= rbp)
 			return; /* stacks grow down: callers are above */
 		rbp = frame[0];

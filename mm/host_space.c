@@ -13,9 +13,6 @@
 
 #define WINDOW_SIZE  LARGE_PAGE_SIZE
 #define DEVICE_START (DEVICE_BASE + HOST_SPACE_WINDOWS * WINDOW_SIZE)
-#define PTE_USER     BIT(2)
-#define PTE_WRITE    BIT(1)
-#define PTE_NX	     BIT(63)
 
 extern char image_start[], text_end[], rodata_end[], image_end[];
 extern char boot_stack_guard[];
@@ -278,38 +275,4 @@ int host_space_init(struct memmap *memory, hpa_t image_base)
 	if (!err)
 		host_space_enter();
 	return err;
-}
-
-/* Is some frame of @text (an executable leaf) writable by another leaf? */
-static bool is_writable_elsewhere(const struct pt_leaf *text)
-{
-	struct pt_leaf leaf;
-
-	for (uint64_t at = 0; pgtable_next(&space, at, &leaf);
-	     at = leaf.virt + leaf.size) {
-		if ((leaf.entry & PTE_WRITE) &&
-		    range_overlaps(leaf.hpa.value, leaf.size, text->hpa.value,
-				   text->size))
-			return true;
-		if (leaf.virt + leaf.size == 0)
-			break;
-	}
-	return false;
-}
-
-void host_space_audit(void)
-{
-	struct pt_leaf leaf;
-
-	for (uint64_t at = 0; pgtable_next(&space, at, &leaf);
-	     at = leaf.virt + leaf.size) {
-		bool is_writable = leaf.entry & PTE_WRITE;
-		bool is_executable = !(leaf.entry & PTE_NX);
-
-		CHECK(!(leaf.entry & PTE_USER));
-		CHECK(!(is_writable && is_executable));
-		CHECK(!is_executable || !is_writable_elsewhere(&leaf));
-		if (leaf.virt + leaf.size == 0)
-			break;
-	}
 }

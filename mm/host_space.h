@@ -51,8 +51,4 @@ bool host_space_is_mapped(uint64_t virt, uint64_t size);
 const struct pgtable *host_space_tables(void);
 void host_space_enter(void);
 
-/* Debug builds: panic unless every leaf is kernel-only, none is writable and
- * executable, and no frame is both by two leaves. */
-void host_space_audit(void);
-
 #endif

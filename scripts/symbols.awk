@@ -1,6 +1,6 @@
 # nm -n output of the linked image -> assembly of the symbol table (kernel/symbols.c). Without input: an empty table.
 # Addresses are 0xffffffff8XXXXXXX: the last eight digits less 0x80000000 are the distance from IMAGE_BASE.
-$2 ~ /^[tT]$/ && $3 !~ /^\./ && $3 !~ /\./ {
+$2 ~ /^[tT]$/ && $3 !~ /\.\./ {
 	offset = substr($1, 9)
 	if (offset == last)
 		next

@@ -112,7 +112,15 @@ class Machine:
         Machine.every.append(self)
 
     def start(self):
-        """Run the emulator."""
+        """Run the emulator, or leave nothing behind."""
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _start(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="basalt-"))
         # Both ends stay open here, so the emulator's end is not an error.
         self._console = os.openpty()
@@ -123,7 +131,6 @@ class Machine:
                 self.command(), cwd=self.folder, stdin=subprocess.DEVNULL,
                 stdout=output, stderr=output, env=self.variables(),
                 preexec_fn=_die_with_parent, start_new_session=True)
-        return self
 
     def command(self):
         """The emulator's argv."""
@@ -195,7 +202,7 @@ class Machine:
             os.close(descriptor)
         self._console = ()
         if self.folder:
-            shutil.rmtree(self.folder)
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def left_behind(self):
         """Does something of it still exist?"""

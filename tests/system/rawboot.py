@@ -30,15 +30,19 @@ class Image:
         data = path.read_bytes()
         if data[:5] != b"\x7fELF\x02":
             raise ValueError(f"{path}: not an ELF64 file")
-        self.entry, offset = struct.unpack_from("<QQ", data, 24)
+        entry, offset = struct.unpack_from("<QQ", data, 24)
         size, count = struct.unpack_from("<HH", data, 54)
+        self.entry = None
         self.segments = []
         for index in range(count):
-            kind, _, at, _, physical, stored, length, _ = struct.unpack_from(
-                "<IIQQQQQQ", data, offset + index * size)
-            if kind == 1:  # PT_LOAD
-                content = data[at:at + stored] + bytes(length - stored)
-                self.segments.append((physical, content))
+            kind, _, at, virtual, physical, stored, length, _ = \
+                struct.unpack_from("<IIQQQQQQ", data, offset + index * size)
+            if kind != 1:  # PT_LOAD
+                continue
+            content = data[at:at + stored] + bytes(length - stored)
+            self.segments.append((physical, content))
+            if virtual <= entry < virtual + length:  # as GRUB does
+                self.entry = entry - virtual + physical
         self.base = min(at for at, _ in self.segments)
         self.size = max(at + len(content)
                         for at, content in self.segments) - self.base

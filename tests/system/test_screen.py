@@ -27,7 +27,7 @@ def test_ready(boot, name):
     machine.ready()
     wanted = machine.serial.splitlines()[-1]
     lines = wait_for_line(machine, wanted)
-    assert any("] cpu: " in line for line in lines)
+    assert any("] memory: " in line for line in lines)
 
 
 @pytest.mark.parametrize("name", ["qemu-bios", "qemu-efi", "qemu-efi-app"])

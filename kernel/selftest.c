@@ -1,0 +1,299 @@
+/*
+ * Tests that need the machine, by name: `selftest=NAME` on the command line of a
+ * debug build. A test that returns has passed; one that fails panics.
+ */
+#include "kernel/selftest.h"
+
+#include "kernel/cpu/percpu.h"
+#include "kernel/cpu/time.h"
+#include "kernel/lib/bits.h"
+#include "kernel/lib/panic.h"
+#include "kernel/lib/string.h"
+#include "kernel/log.h"
+#include "kernel/selftest_panic.h"
+#include "kernel/smp.h"
+#include "kernel/stop.h"
+#include "kernel/thread.h"
+#include "kernel/timer.h"
+#include "mm/frame.h"
+#include "mm/heap.h"
+#include "mm/host_audit.h"
+#include "mm/phys.h"
+
+#define ROUNDS	  1000U
+#define WORKERS	  64U
+#define IDLE_NS	  (2 * NS_PER_SEC)
+#define RUN_BOUND (60 * NS_PER_SEC)
+
+static uint32_t counter; /* atomic */
+
+static uint32_t count(void)
+{
+	return __atomic_load_n(&counter, __ATOMIC_ACQUIRE);
+}
+
+/* Sleep until @counter is @target; a lost wake-up or call ends here. */
+static void wait_for_count(uint32_t target)
+{
+	uint64_t bound = time_now() + RUN_BOUND;
+
+	while (count() != target) {
+		if (time_now() > bound)
+			panic("counter is %u, expected %u", count(), target);
+		thread_sleep_until(time_now() + NS_PER_MS);
+	}
+}
+
+/* ---- threads: ping-pong between every pair of neighbours, all at once ---- */
+
+struct player {
+	struct thread *self, *other;
+	bool is_first;
+};
+
+static bool is_over; /* atomic */
+
+static void play(void *argument)
+{
+	struct player *player = argument;
+
+	thread_park(); /* until both know each other */
+	for (uint32_t i = 0; i < ROUNDS; i++) {
+		if (player->is_first || i > 0)
+			thread_unpark(player->other);
+		thread_park();
+	}
+	thread_unpark(player->other);
+	__atomic_fetch_add(&counter, 1, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&is_over, __ATOMIC_ACQUIRE))
+		thread_park(); /* nobody may unpark a thread that has ended */
+}
+
+static void test_threads(void)
+{
+	uint32_t limit = smp_cpu_limit(), count_players = 0;
+	struct player *players = heap_alloc(2 * limit * sizeof(*players));
+	uint64_t before = thread_count();
+
+	CHECK(players);
+	for (uint32_t cpu = 0; cpu < limit; cpu++) {
+		uint32_t next = (cpu + 1) % limit;
+		struct player *pair = &players[count_players];
+
+		if (!smp_is_running(cpu) || !smp_is_running(next))
+			continue;
+		pair[0].is_first = true;
+		pair[0].self =
+			thread_create(cpu, play, &pair[0], "ping/%u", cpu);
+		pair[1].self =
+			thread_create(next, play, &pair[1], "pong/%u", cpu);
+		CHECK(pair[0].self && pair[1].self);
+		pair[0].other = pair[1].self;
+		pair[1].other = pair[0].self;
+		count_players += 2;
+	}
+	for (uint32_t i = 0; i < count_players; i++)
+		thread_unpark(players[i].self);
+	wait_for_count(count_players);
+	__atomic_store_n(&is_over, true, __ATOMIC_RELEASE);
+	for (uint32_t i = 0; i < count_players; i++)
+		thread_unpark(players[i].self);
+	for (uint32_t i = 0; thread_count() != before && i < 10000; i++)
+		thread_sleep_until(time_now() + NS_PER_MS);
+	CHECK(thread_count() == before);
+	heap_free(players);
+}
+
+/* ---- calls: from every CPU to every CPU, and broadcasts that cross ---- */
+
+static void bump(void *argument)
+{
+	(void)argument;
+	__atomic_fetch_add(&counter, 1, __ATOMIC_RELEASE);
+}
+
+static void call_everybody(void *argument)
+{
+	(void)argument;
+	for (uint32_t i = 0; i < 20; i++) {
+		for (uint32_t cpu = 0; cpu < smp_cpu_limit(); cpu++) {
+			if (smp_is_running(cpu))
+				smp_call(cpu, bump, NULL);
+		}
+		smp_call_all(bump, NULL);
+		thread_window();
+	}
+}
+
+static void test_calls(void)
+{
+	uint32_t cpus = smp_cpu_count();
+
+	for (uint32_t cpu = 0; cpu < smp_cpu_limit(); cpu++) {
+		if (smp_is_running(cpu))
+			CHECK(thread_create(cpu, call_everybody, NULL,
+					    "caller/%u", cpu));
+	}
+	wait_for_count(40 * cpus * cpus);
+}
+
+/* ---- timers: many sleepers a CPU, nobody wakes early ---- */
+
+static void sleep_often(void *argument)
+{
+	uint64_t seed = (uint64_t)argument;
+
+	for (uint32_t i = 0; i < 20; i++) {
+		uint64_t deadline = time_now() + (seed * 7919 + i * 104729) %
+							 (5 * NS_PER_MS);
+
+		thread_sleep_until(deadline);
+		CHECK(time_now() >= deadline);
+	}
+	__atomic_fetch_add(&counter, 1, __ATOMIC_RELEASE);
+}
+
+static void test_timers(void)
+{
+	uint32_t started = 0;
+
+	for (uint32_t i = 0; i < WORKERS; i++) {
+		uint32_t cpu = i % smp_cpu_limit();
+
+		if (!smp_is_running(cpu))
+			continue;
+		CHECK(thread_create(cpu, sleep_often, (void *)(uint64_t)i,
+				    "sleeper/%u", i));
+		started++;
+	}
+	wait_for_count(started);
+}
+
+/* ---- idle: nothing to do means no timer interrupt at all ---- */
+
+static void test_idle(void)
+{
+	uint64_t before = 0, after = 0, own;
+
+	for (uint32_t cpu = 1; cpu < smp_cpu_limit(); cpu++)
+		before += smp_is_running(cpu) ? timer_interrupts(cpu) : 0;
+	own = timer_interrupts(0);
+	thread_sleep_until(time_now() + IDLE_NS);
+	for (uint32_t cpu = 1; cpu < smp_cpu_limit(); cpu++)
+		after += smp_is_running(cpu) ? timer_interrupts(cpu) : 0;
+	CHECK(after == before);
+	/* ours, and one a second where the APIC's counter is too narrow */
+	CHECK(timer_interrupts(0) - own <= 1 + IDLE_NS / NS_PER_SEC);
+}
+
+/* ---- memory: all CPUs allocate and free at once; nothing is lost ---- */
+
+static void allocate_and_free(void *argument)
+{
+	uint64_t seed = (uint64_t)argument + 1;
+
+	for (uint32_t i = 0; i < ROUNDS; i++) {
+		unsigned int order = (unsigned int)((seed + i) % 10);
+		hpa_t frame = frame_alloc(order, cpu_node());
+		char *object = heap_alloc(1 + (seed * 31 + i * 17) % 5000);
+
+		CHECK(!hpa_equals(frame, HPA_NONE) && object);
+		*(uint64_t *)phys_to_virt(frame) = seed;
+		object[0] = 1;
+		thread_yield();
+		CHECK(*(uint64_t *)phys_to_virt(frame) == seed);
+		heap_free(object);
+		frame_free(frame, order);
+	}
+	__atomic_fetch_add(&counter, 1, __ATOMIC_RELEASE);
+}
+
+static void test_memory(void)
+{
+	uint64_t before = frame_stats(0).free, used = heap_used();
+	uint32_t started = 0;
+
+	for (uint32_t i = 0; i < 2 * smp_cpu_limit(); i++) {
+		uint32_t cpu = i % smp_cpu_limit();
+
+		if (!smp_is_running(cpu))
+			continue;
+		CHECK(thread_create(cpu, allocate_and_free, (void *)(uint64_t)i,
+				    "eater/%u", i));
+		started++;
+	}
+	wait_for_count(started);
+	CHECK(heap_used() == used);
+	/* what stays is bounded: kept slabs, recycled stacks */
+	CHECK(before - frame_stats(0).free <= started * 64 * KIB + MIB);
+}
+
+static void test_address_space(void)
+{
+	host_audit();
+}
+
+static void test_clock(void)
+{
+	uint64_t last = time_now();
+
+	CHECK(time_wall() > 946684800UL * NS_PER_SEC); /* 2000-01-01 */
+	for (uint32_t i = 0; i < 100000; i++) {
+		uint64_t now = time_now();
+
+		CHECK(now >= last);
+		last = now;
+	}
+}
+
+/* ---- the table ---- */
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} tests[] = {
+	{ "threads", test_threads }, { "calls", test_calls },
+	{ "timers", test_timers },   { "idle", test_idle },
+	{ "memory", test_memory },   { "address-space", test_address_space },
+	{ "clock", test_clock },
+};
+
+static void run(size_t index)
+{
+	__atomic_store_n(&counter, 0, __ATOMIC_RELEASE);
+	tests[index].run();
+	log_announce("selftest: %s passed", tests[index].name);
+}
+
+static void run_all(void *argument)
+{
+	(void)argument;
+	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
+		run(i);
+	log_announce("selftest: all passed");
+}
+
+static void run_named(void *argument)
+{
+	const char *name = argument;
+
+	for (size_t i = 0; i < ARRAY_SIZE(tests); i++) {
+		if (strcmp(tests[i].name, name) == 0) {
+			run(i);
+			return;
+		}
+	}
+	selftest_panic(name);
+	stop("selftest = \"%s\": there is no such self-test", name);
+}
+
+void selftest_start(const char *name)
+{
+	bool is_all = strcmp(name, "all") == 0;
+
+	if (!name[0])
+		return;
+	if (!thread_create(0, is_all ? run_all : run_named, (void *)name,
+			   "selftest"))
+		stop("not enough memory for a self-test");
+}
