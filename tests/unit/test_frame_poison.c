@@ -11,27 +11,14 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "fake.h"
+#include "frame_machine.h"
 #include "frame_model.h"
-#include "kernel/cpu/percpu.h"
 #include "kernel/lib/spinlock.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
 #include "mm/phys.h"
 #include "mm/pool.h"
-#include "ram.h"
 
-#define PANICS(call, text)                                        \
-	do {                                                      \
-		if (!setjmp(fake_panic_jump)) {                   \
-			fake_panic_expected = true;               \
-			call;                                     \
-			fail_msg("did not panic");                \
-		}                                                 \
-		assert_non_null(strstr(fake_panic_text, (text))); \
-	} while (0)
-
-static struct memmap map;
 static uint16_t held[8]; /* ranks, in the order taken */
 static unsigned int held_count;
 static unsigned int deepest;
@@ -50,18 +37,10 @@ void lock_rank_leave(const struct spinlock *lock)
 
 static int reset(void **state)
 {
-	struct host_map_tables tables;
-
-	(void)state;
-	fake_node = 0;
 	held_count = 0;
 	deepest = 0;
-	memmap_init(&map);
-	memmap_add(&map, 0, 3 * GIB);
-	memmap_add(&map, 5 * GIB - 64 * KIB, 64 * KIB);
-	fake_ram_init(5 * GIB, true);
-	fake_ram_boot_tables(&map, &tables, HOST_MAP_TABLES_MIN);
-	frame_init(&map, 1, &tables);
+	frame_machine_reset(state);
+	frame_machine_start_simple(3 * GIB);
 	return 0;
 }
 

@@ -18,7 +18,8 @@
 
 #define THREADS 4
 #define ROUNDS	20000
-#define SLOTS	256
+#define SLOTS	1024
+#define WINDOWS 12UL
 #define NONE	(~0UL)
 
 /* base | order: what some CPU has allocated and any may free. */
@@ -57,7 +58,9 @@ static void round_trip(uint32_t *random)
 	uint64_t value = NONE;
 	hpa_t base;
 
-	order = order < 10 ? 0 : order - 9;
+	order = order < 9 ? 0 : order - 8; /* up to 7 */
+	if (order == 7 && next_random(random) % 2)
+		order = FRAME_ORDER_LARGE;
 	base = frame_alloc(order, node);
 	if (!hpa_equals(base, HPA_NONE)) {
 		value = base.value | order;
@@ -94,19 +97,23 @@ static void *watch(void *argument)
 	return NULL;
 }
 
+/*
+ * Small pieces in many windows, or few would be activated while the CPUs run. The
+ * last extent of node 0 and the first of node 1 are buddies but for their nodes.
+ */
 static void start(void)
 {
 	struct host_map_tables tables;
 	struct memmap map;
 
 	memmap_init(&map);
-	for (uint64_t i = 0; i < 8; i++) {
-		memmap_add(&map, i * GIB, 64 * MIB);
-		memmap_set_node(&map, i * GIB, 64 * MIB, i % 2);
+	for (uint64_t i = 0; i < WINDOWS; i++) {
+		memmap_add(&map, i * GIB, 14 * MIB);
+		memmap_set_node(&map, i * GIB + 6 * MIB, 8 * MIB, 1);
 	}
 	for (uint32_t i = 0; i < SLOTS; i++)
 		slots[i] = NONE;
-	fake_ram_init(8 * GIB, false);
+	fake_ram_init(WINDOWS * GIB, false);
 	fake_ram_boot_tables(&map, &tables, HOST_MAP_TABLES_MIN);
 	frame_init(&map, 2, &tables);
 }
@@ -126,6 +133,7 @@ static void survives_four_cpus(void **state)
 	__atomic_store_n(&is_over, true, __ATOMIC_RELAXED);
 	pthread_join(watcher, &result);
 	assert_null(result);
+	assert_int_equal(fake_ram_call_count, 2 * WINDOWS);
 	for (uint32_t i = 0; i < SLOTS; i++)
 		free_slot(exchange(i, NONE));
 	frame_cache_drain();

@@ -8,37 +8,18 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "fake.h"
-#include "kernel/cpu/percpu.h"
+#include "frame_machine.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
 #include "mm/phys.h"
 #include "mm/pool.h"
-#include "ram.h"
-
-#define PANICS(call, text)                                        \
-	do {                                                      \
-		if (!setjmp(fake_panic_jump)) {                   \
-			fake_panic_expected = true;               \
-			call;                                     \
-			fail_msg("did not panic");                \
-		}                                                 \
-		assert_non_null(strstr(fake_panic_text, (text))); \
-	} while (0)
 
 static struct pool pool;
 
 static int start(uint64_t size)
 {
-	struct host_map_tables tables;
-	struct memmap map;
-
-	fake_node = 0;
-	memmap_init(&map);
-	memmap_add(&map, 0, size);
-	fake_ram_init(align_up(size, GIB), true);
-	fake_ram_boot_tables(&map, &tables, HOST_MAP_TABLES_MIN);
-	frame_init(&map, 1, &tables);
+	frame_machine_reset(NULL);
+	frame_machine_start_simple(size);
 	heap_init();
 	pool_init(&pool, "test", 40);
 	return 0;
@@ -54,13 +35,6 @@ static int start_small(void **state)
 {
 	(void)state;
 	return start(4 * MIB);
-}
-
-static uint64_t allocated(void)
-{
-	struct frame_stats stats = frame_stats(0);
-
-	return stats.total - stats.free - stats.records;
 }
 
 static bool is_zero(const char *at, size_t size)
@@ -124,15 +98,15 @@ static void keeps_one_empty_slab(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(objects); i++)
 		objects[i] = pool_alloc(&pool);
-	assert_int_equal(allocated(), 3 * PAGE_SIZE);
+	assert_int_equal(frame_machine_allocated(0), 3 * PAGE_SIZE);
 	for (size_t i = 0; i < ARRAY_SIZE(objects); i++)
 		pool_free(&pool, objects[i]);
 	assert_int_equal(pool.slabs, 1);
-	assert_int_equal(allocated(), PAGE_SIZE);
+	assert_int_equal(frame_machine_allocated(0), PAGE_SIZE);
 	/* and that one is used, emptied and kept again */
 	for (int i = 0; i < 10; i++) {
 		pool_free(&pool, pool_alloc(&pool));
-		assert_int_equal(allocated(), PAGE_SIZE);
+		assert_int_equal(frame_machine_allocated(0), PAGE_SIZE);
 	}
 }
 
@@ -299,7 +273,7 @@ static void keeps_what_is_written(void **state)
 	}
 	assert_int_equal(heap_used(), 0);
 	/* at most one empty slab a size class */
-	assert_true(allocated() <= 16 * PAGE_SIZE);
+	assert_true(frame_machine_allocated(0) <= 16 * PAGE_SIZE);
 }
 
 int main(void)

@@ -11,6 +11,7 @@
 char *fake_ram;
 struct fake_ram_call fake_ram_calls[FAKE_RAM_CALLS_MAX];
 uint32_t fake_ram_call_count;
+bool fake_ram_fails;
 
 static uint64_t ram_size;
 static bool has_huge;
@@ -47,6 +48,7 @@ void fake_ram_init(uint64_t size, bool has_huge_pages)
 	ram_size = size;
 	has_huge = has_huge_pages;
 	fake_ram_call_count = 0;
+	fake_ram_fails = false;
 	memset(has_table_512g, 0, sizeof(has_table_512g));
 	memset(has_table_1g, 0, sizeof(has_table_1g));
 	memset(has_table_2m, 0, sizeof(has_table_2m));
@@ -128,7 +130,7 @@ int host_map_direct(hpa_t base, uint64_t size, struct host_map_tables *tables)
 					fake_ram_calls[i].size),
 			"mapped twice");
 	require(fake_ram_call_count < FAKE_RAM_CALLS_MAX, "too many calls");
-	error = take_tables(first, end, tables);
+	error = fake_ram_fails ? -ENOMEM : take_tables(first, end, tables);
 	if (error)
 		return error;
 	map(first, size);

@@ -34,4 +34,7 @@ struct fake_ram_call {
 extern struct fake_ram_call fake_ram_calls[FAKE_RAM_CALLS_MAX];
 extern uint32_t fake_ram_call_count;
 
+/* From now to fake_ram_init host_map_direct runs out of tables. */
+extern bool fake_ram_fails;
+
 #endif
