@@ -8,7 +8,7 @@
 #include "kernel/lib/log.h"
 #include "kernel/lib/slice.h"
 
-#define CONFIG_FILE                                                      \
+#define CONFIG_FILE \
 	"basalt.conf" /* name of the boot module, and of the file beside \
 			 basalt.efi */
 #define CONFIG_SIZE_MAX	 MIB /* bytes of text */

@@ -46,62 +46,97 @@ static void wait_for_count(uint32_t target)
 
 /* ---- threads: ping-pong between every pair of neighbours, all at once ---- */
 
-struct player {
-	struct thread *self, *other;
-	bool is_first;
+/* Two threads that pass a ball; the ball's number says whose turn it is. */
+struct game {
+	uint32_t ball; /* atomic */
+	struct thread *players[2];
 };
 
-static bool is_over; /* atomic */
+struct player {
+	struct game *game;
+	uint32_t side;
+};
+
+static bool may_end; /* atomic: nobody will unpark a player any more */
+
+static void wait_for_ball(struct game *game, uint32_t ball)
+{
+	while (__atomic_load_n(&game->ball, __ATOMIC_ACQUIRE) != ball)
+		thread_park();
+}
 
 static void play(void *argument)
 {
 	struct player *player = argument;
+	struct game *game = player->game;
 
-	thread_park(); /* until both know each other */
 	for (uint32_t i = 0; i < ROUNDS; i++) {
-		if (player->is_first || i > 0)
-			thread_unpark(player->other);
-		thread_park();
+		wait_for_ball(game, 2 * i + player->side);
+		__atomic_fetch_add(&game->ball, 1, __ATOMIC_RELEASE);
+		thread_unpark(game->players[1 - player->side]);
 	}
-	thread_unpark(player->other);
 	__atomic_fetch_add(&counter, 1, __ATOMIC_RELEASE);
-	while (!__atomic_load_n(&is_over, __ATOMIC_ACQUIRE))
-		thread_park(); /* nobody may unpark a thread that has ended */
+	while (!__atomic_load_n(&may_end, __ATOMIC_ACQUIRE))
+		thread_park();
+}
+
+/* Nobody plays before both are known: the first ball is thrown by start_games. */
+static void make_players(struct game *game, struct player *players,
+			 uint32_t cpu, uint32_t other_cpu)
+{
+	game->ball = UINT32_MAX;
+	for (uint32_t side = 0; side < 2; side++) {
+		players[side] = (struct player){ game, side };
+		game->players[side] = thread_create(side ? other_cpu : cpu,
+						    play, &players[side],
+						    "player/%u.%u", cpu, side);
+		CHECK(game->players[side]);
+	}
+}
+
+static void start_games(struct game *games, uint32_t game_count)
+{
+	for (uint32_t i = 0; i < game_count; i++) {
+		__atomic_store_n(&games[i].ball, 0, __ATOMIC_RELEASE);
+		thread_unpark(games[i].players[0]);
+	}
+}
+
+static void end_games(struct game *games, uint32_t game_count, uint64_t threads)
+{
+	uint64_t bound = time_now() + RUN_BOUND;
+
+	__atomic_store_n(&may_end, true, __ATOMIC_RELEASE);
+	for (uint32_t i = 0; i < 2 * game_count; i++)
+		thread_unpark(games[i / 2].players[i % 2]);
+	while (thread_count() != threads) {
+		CHECK(time_now() < bound);
+		thread_sleep_until(time_now() + NS_PER_MS);
+	}
 }
 
 static void test_threads(void)
 {
-	uint32_t limit = smp_cpu_limit(), count_players = 0;
+	uint32_t limit = smp_cpu_limit(), games_made = 0;
+	struct game *games = heap_alloc(limit * sizeof(*games));
 	struct player *players = heap_alloc(2 * limit * sizeof(*players));
-	uint64_t before = thread_count();
+	uint64_t threads = thread_count();
 
-	CHECK(players);
+	CHECK(games && players);
 	for (uint32_t cpu = 0; cpu < limit; cpu++) {
 		uint32_t next = (cpu + 1) % limit;
-		struct player *pair = &players[count_players];
 
-		if (!smp_is_running(cpu) || !smp_is_running(next))
-			continue;
-		pair[0].is_first = true;
-		pair[0].self =
-			thread_create(cpu, play, &pair[0], "ping/%u", cpu);
-		pair[1].self =
-			thread_create(next, play, &pair[1], "pong/%u", cpu);
-		CHECK(pair[0].self && pair[1].self);
-		pair[0].other = pair[1].self;
-		pair[1].other = pair[0].self;
-		count_players += 2;
+		if (smp_is_running(cpu) && smp_is_running(next)) {
+			make_players(&games[games_made],
+				     &players[2 * games_made], cpu, next);
+			games_made++;
+		}
 	}
-	for (uint32_t i = 0; i < count_players; i++)
-		thread_unpark(players[i].self);
-	wait_for_count(count_players);
-	__atomic_store_n(&is_over, true, __ATOMIC_RELEASE);
-	for (uint32_t i = 0; i < count_players; i++)
-		thread_unpark(players[i].self);
-	for (uint32_t i = 0; thread_count() != before && i < 10000; i++)
-		thread_sleep_until(time_now() + NS_PER_MS);
-	CHECK(thread_count() == before);
+	start_games(games, games_made);
+	wait_for_count(2 * games_made);
+	end_games(games, games_made, threads);
 	heap_free(players);
+	heap_free(games);
 }
 
 /* ---- calls: from every CPU to every CPU, and broadcasts that cross ---- */
@@ -192,7 +227,7 @@ static void allocate_and_free(void *argument)
 {
 	uint64_t seed = (uint64_t)argument + 1;
 
-	for (uint32_t i = 0; i < ROUNDS; i++) {
+	for (uint32_t i = 0; i < ROUNDS / 5; i++) {
 		unsigned int order = (unsigned int)((seed + i) % 10);
 		hpa_t frame = frame_alloc(order, cpu_node());
 		char *object = heap_alloc(1 + (seed * 31 + i * 17) % 5000);

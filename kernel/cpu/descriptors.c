@@ -11,7 +11,7 @@
 	0x8e00UL /* present, DPL 0, type 14: interrupts stay off */
 #define DESCRIPTOR_CODE64 0x00af9b000000ffffUL
 #define DESCRIPTOR_DATA	  0x00cf93000000ffffUL
-#define DESCRIPTOR_TSS                                        \
+#define DESCRIPTOR_TSS \
 	0x0000890000000000UL /* present, available 64-bit TSS \
 			      */
 

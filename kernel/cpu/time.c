@@ -15,7 +15,7 @@
 #include "kernel/lib/log.h"
 #include "kernel/lib/string.h"
 
-#define CHECK_NS                                                             \
+#define CHECK_NS \
 	(1 * NS_PER_MS) /* enough to tell a wrong statement from a right one \
 			 */
 #define CALIBRATE_NS   (10 * NS_PER_MS) /* 1 us of access latency is 100 ppm */

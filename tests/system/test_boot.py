@@ -5,6 +5,7 @@ import re
 import pytest
 
 import acpi
+import mbi
 import rawboot
 from emulators import ENVIRONMENTS, READY
 
@@ -197,6 +198,15 @@ def test_disabled_cpu(boot):
     machine = boot("qemu-raw", cpus=2, raw=picture)
     check_ready(machine, machine.ready(), cpus=1)
     assert "smp: 1 of 1 CPUs running" in machine.serial
+
+
+@pytest.mark.parametrize("base", [1 << 41, 1 << 52])
+def test_memory_beyond_the_cpu(boot, base):
+    """TCG has 40 address bits: what the map says is above is left out."""
+    memory = rawboot.pc_memory(256 * MIB) + [(base, GIB, mbi.RAM)]
+    machine = boot("qemu-raw", raw=rawboot.RawBoot(memory=memory))
+    check_ready(machine, machine.ready())
+    assert "] memory: 1048576 KiB cannot be used" in machine.serial
 
 
 def test_old_acpi(boot):

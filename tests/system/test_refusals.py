@@ -103,8 +103,6 @@ LOADER = {
     "region-wraps": (
         spoil(memory=RAM + [((1 << 64) - PAGE, 2 * PAGE, mbi.RAM)]),
         r"multiboot2: memory region at 0xfffffffffffff000"),
-    "region-is-everything": (
-        spoil(memory=[(0, (1 << 64) - 1, mbi.RAM)]), r"(?i)memory"),
     "no-ram": (
         spoil(memory=[(0, 256 * MIB, mbi.RESERVED)]), r"(?i)memory"),
     "modules-overlap": (
@@ -121,9 +119,6 @@ LOADER = {
         r"multiboot2: module long: .* expected them in RAM"),
     "module-over-image": (
         spoil(modules=[(32 * MIB, PAGE, "thief")]), r"module thief"),
-    "module-over-info": (
-        spoil(modules=[(rawboot.INFO_BASE, PAGE, "thief")]),
-        r"module thief"),
 }
 
 ENTRY_WITHOUT_LENGTH = b"\x7f\x00" + bytes(6)
