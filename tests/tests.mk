@@ -50,6 +50,17 @@ $(HOST)/asan/bin/%: $(HOST)/asan/tests/unit/%.o $(HOST)/asan/pure.a
 	@mkdir -p $(@D)
 	@gcc $(asan_FLAGS) -o $@ $^ -lcmocka
 
+# string.c has the C library's names: test_string sees it under others.
+$(HOST)/strings.o: kernel/lib/string.c kernel/lib/compiler.c kernel/lib/mem.asm
+	@mkdir -p $(@D)
+	@gcc $(HOST_CFLAGS) -ffreestanding -Wno-missing-prototypes -c -o $(HOST)/string.o kernel/lib/string.c
+	@gcc $(HOST_CFLAGS) -ffreestanding -c -o $(HOST)/compiler.o kernel/lib/compiler.c
+	@nasm -f elf64 -o $(HOST)/mem.o kernel/lib/mem.asm
+	@ld -r -z noexecstack -o $@ $(HOST)/string.o $(HOST)/compiler.o $(HOST)/mem.o
+	@objcopy --prefix-symbols=basalt_ $@
+
+$(HOST)/asan/bin/test_string $(HOST)/cov/bin/test_string: $(HOST)/strings.o
+
 $(HOST)/debug/bin/%: $(HOST)/debug/tests/unit/%.o $(HOST)/debug/pure.a
 	@mkdir -p $(@D)
 	@gcc $(debug_FLAGS) -o $@ $^ -lcmocka
