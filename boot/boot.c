@@ -110,8 +110,19 @@ static void read_config(void)
 		stop("%s", why.text);
 }
 
+/* The part of RAM region @region that the CPU and the direct map reach. */
+static uint64_t reachable_size(const struct memory_region *region)
+{
+	uint64_t limit = min_u64(BIT(cpu_features.address_bits), DIRECT_SIZE);
+
+	if (region->base >= limit)
+		return 0;
+	return min_u64(region->size, limit - region->base);
+}
+
 static int add_ram(struct memmap *map)
 {
+	uint64_t lost = 0;
 	int err = 0;
 
 	for (uint32_t i = 0; i < boot.info.region_count && !err; i++) {
@@ -119,9 +130,14 @@ static int add_ram(struct memmap *map)
 
 		if (region->type != MEMORY_RAM)
 			continue;
-		boot.ram_size += region->size;
-		err = memmap_add(map, region->base, region->size);
+		lost += region->size - reachable_size(region);
+		boot.ram_size += reachable_size(region);
+		err = memmap_add(map, region->base, reachable_size(region));
 	}
+	if (lost)
+		log_warn("memory: %lu KiB cannot be used: beyond %u address "
+			 "bits",
+			 lost / KIB, cpu_features.address_bits);
 	/* what the firmware calls both RAM and something else is not RAM */
 	for (uint32_t i = 0; i < boot.info.region_count && !err; i++) {
 		const struct memory_region *region = &boot.info.regions[i];

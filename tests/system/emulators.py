@@ -39,6 +39,7 @@ SLICE = 0.5  # seconds between looks at whether the emulator still lives
 GRACE = 3  # seconds that a dying hypervisor gets to finish its report
 FATAL = re.compile(r"^basalt: (panic|stopped): .*\n", re.M)
 READY = re.compile(r"^basalt: ready (.*)\n", re.M)
+NOT_STOPPED = re.compile(r"^basalt: (panic:|ready) .*\n", re.M)
 ESCAPES = re.compile(r"\x1b(\[[0-9;?=]*[A-Za-z]|[()][0-9A-B]|[=>cM78])|\r")
 OPEN_ESCAPE = re.compile(r"\x1b[\[()]?[0-9;?=]*$")
 
@@ -188,7 +189,8 @@ class Machine:
 
     def stopped(self, timeout=None):
         """The reason that a refused boot gives."""
-        return self.expect(r"^basalt: stopped: (.*)\n", timeout).group(1)
+        return self.expect(r"^basalt: stopped: (.*)\n", timeout,
+                           NOT_STOPPED).group(1)
 
     def stop(self):
         """End it, whatever state it is in; nothing stays behind."""
@@ -237,10 +239,14 @@ class Qemu(Machine):
 
     backend = "svm"
 
+    def program(self):
+        """The emulator, and where its files are."""
+        return ["qemu-system-x86_64"]
+
     def command(self):
         case = self.case
-        return [
-            "qemu-system-x86_64", "-accel", "tcg", "-machine", case.machine,
+        return self.program() + [
+            "-accel", "tcg", "-machine", case.machine,
             "-cpu", case.cpu or "max", "-smp", str(case.cpus),
             "-m", f"{case.memory}M", "-display", "none", "-vga", "std",
             "-nic", "none", "-no-reboot", "-monitor", "none",
@@ -291,6 +297,19 @@ class Qemu(Machine):
         if self.process.poll() is not None:
             return ""
         return f"--- registers\n{self.monitor('info registers')}"
+
+
+class QemuBackports(Qemu):
+    """QEMU 10 of bookworm-backports, which has x2APIC in TCG; unpacked beside
+    the build (scripts/fetch-qemu-backports) when first used."""
+
+    def program(self):
+        folder = BUILD / "qemu-backports"
+        subprocess.run([ROOT / "scripts/fetch-qemu-backports", folder],
+                       check=True, capture_output=True)
+        usr = folder / "root" / "usr"
+        return [usr / "bin/qemu-system-x86_64", "-L", usr / "share/qemu",
+                "-L", usr / "share/seabios", "-L", "/usr/share/qemu"]
 
 
 class QemuEfi(Qemu):
@@ -409,6 +428,7 @@ ENVIRONMENTS = {
         Environment("qemu-efi", QemuEfi, 180),
         Environment("qemu-efi-app", QemuEfiApp, 180),
         Environment("qemu-raw", QemuRaw, 120),
+        Environment("qemu-x2apic", QemuBackports, 300),
         Environment("bochs", Bochs, 240),
     )
 }

@@ -46,17 +46,24 @@ def test_too_little_memory(boot, name):
     check_stopped(boot(name, memory=32), r"(?i)memory.*MiB")
 
 
-@pytest.mark.parametrize("conf, words", [
-    ('[hypervisor]\n\nconsole = 7\n', r"^basalt\.conf:3: console"),
-    ('[vm.one]\nmemory = "16M"\nkernel = "k"\nvcpus = 0\n',
-     r"^basalt\.conf:4: vcpus = 0: expected a number from 1 to 255"),
-    ('[vm.one]\nmemory = "16M"\nkernel = "lost"\n',
-     r"^basalt\.conf:3: kernel: lost: expected one of the boot modules: "
-     r"basalt\.conf"),
-    ('nonsense', r"^basalt\.conf:1: "),
-])
+CONFIGURATION = {
+    "type": (
+        '[hypervisor]\n\nconsole = 7\n', r"^basalt\.conf:3: console"),
+    "range": (
+        '[vm.one]\nmemory = "16M"\nkernel = "k"\nvcpus = 0\n',
+        r"^basalt\.conf:4: vcpus = 0: expected a number from 1 to 255"),
+    "no-such-module": (
+        '[vm.one]\nmemory = "16M"\nkernel = "lost"\n',
+        r"^basalt\.conf:3: kernel: lost: expected one of the boot modules: "
+        r"basalt\.conf"),
+    "nonsense": ('nonsense', r"^basalt\.conf:1: "),
+}
+
+
+@pytest.mark.parametrize("case", CONFIGURATION)
 @pytest.mark.parametrize("name", ["qemu-bios", "qemu-efi-app"])
-def test_configuration(boot, name, conf, words):
+def test_configuration(boot, name, case):
+    conf, words = CONFIGURATION[case]
     machine = boot(name, modules={"basalt.conf": conf.encode()})
     check_stopped(machine, words)
 

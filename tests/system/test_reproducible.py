@@ -16,7 +16,7 @@ def test_two_folders(tmp_path):
     for folder in (tmp_path / "a", tmp_path / "longer" / "b"):
         shutil.copytree(ROOT, folder, symlinks=True,
                         ignore=shutil.ignore_patterns("build", ".git"))
-        result = subprocess.run(["make", "-C", folder], text=True,
+        result = subprocess.run(["make", "-j2", "-C", folder], text=True,
                                 capture_output=True, check=False)
         assert result.returncode == 0, result.stdout + result.stderr
         built.append({name: (folder / "build" / name).read_bytes()

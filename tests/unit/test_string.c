@@ -95,7 +95,8 @@ static void counts_bits(void **state)
 	srand(4);
 	for (int i = 0; i < 10000; i++) {
 		int64_t value =
-			(int64_t)rand() << 33 ^ (int64_t)rand() << 11 ^ rand();
+			(int64_t)((uint64_t)rand() << 33 ^
+				  (uint64_t)rand() << 11 ^ (uint64_t)rand());
 
 		assert_int_equal(
 			basalt___popcountdi2(value),
