@@ -56,6 +56,9 @@ multiboot2_header:
 	dd multiboot2_header.end - multiboot2_header
 	dd -(0xe85250d6 + (multiboot2_header.end - multiboot2_header)) & 0xffffffff
 	align 8
+	dw 5, 1				; framebuffer, optional; other sizes will do
+	dd 20, 1024, 768, 32
+	align 8
 	dw 10, 0			; relocatable: 2 MiB aligned, below 4 GiB,
 	dd 24, 0x200000, 0xffffffff, 0x200000
 	dd 0				; no preference
