@@ -72,8 +72,7 @@ def test_svm_on_bochs(boot):
     ("qemu-bios", 2), ("qemu-bios", 4), ("qemu-bios", 16),
     ("qemu-efi", 2), ("qemu-efi", 4), ("qemu-efi", 16),
     ("qemu-efi-app", 4),
-    ("bochs", 2), ("bochs", 4),
-    pytest.param("bochs", 8, marks=pytest.mark.long),
+    ("bochs", 2), ("bochs", 8),
     pytest.param("qemu-bios", 255, marks=pytest.mark.long),
 ])
 def test_cpus(boot, name, cpus):

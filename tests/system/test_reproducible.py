@@ -3,14 +3,11 @@
 import shutil
 import subprocess
 
-import pytest
-
 from emulators import ROOT
 
 IMAGES = ("basalt.elf", "basalt.efi", "basalt.iso")
 
 
-@pytest.mark.long
 def test_two_folders(tmp_path):
     built = []
     for folder in (tmp_path / "a", tmp_path / "longer" / "b"):

@@ -54,6 +54,7 @@ def test_panics(boot, name, test, text, function):
 
 def test_release_has_none(boot):
     machine = boot("qemu-bios", cmdline="selftest=all")
+    machine.ready()
     assert "only debug builds have self-tests" in machine.stopped()
 
 
