@@ -17,10 +17,10 @@ CC    := gcc
 # Pure files: built into the image, and again for the host's unit tests and fuzzers.
 PURE := \
 	boot/acpi.c boot/acpi_madt.c boot/acpi_optional.c boot/acpi_srat.c \
-	boot/config.c boot/config_keys.c boot/config_lex.c \
+	boot/boot_info.c boot/config.c boot/config_keys.c boot/config_lex.c \
 	boot/config_section.c boot/config_value.c \
 	boot/multiboot2.c boot/multiboot2_tags.c \
-	kernel/lib/date.c kernel/lib/diag.c kernel/lib/fmt.c \
+	kernel/cpu/clock_math.c kernel/lib/date.c kernel/lib/diag.c kernel/lib/fmt.c \
 	kernel/lib/log_ring.c kernel/timer_heap.c \
 	mm/extent.c mm/frame.c mm/frame_chunk.c mm/frame_node.c mm/heap.c \
 	mm/memmap.c mm/pgtable.c mm/pool.c mm/untouched.c \

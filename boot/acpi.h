@@ -17,7 +17,7 @@ int acpi_parse(const void *rsdp, size_t rsdp_size, struct platform *out,
 
 /*
  * @size bytes of firmware memory at @base, readable until the next but one
- * call, or NULL if it cannot be mapped. In the image this is host_map's; tests
+ * call, or NULL if it cannot be mapped. In the image this is host_space's; tests
  * have their own.
  */
 const void *acpi_map(hpa_t base, size_t size);

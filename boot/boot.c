@@ -12,12 +12,13 @@
 #include "kernel/log.h"
 #include "kernel/main.h"
 #include "kernel/smp.h"
-#include "kernel/stop.h"
+#include "kernel/lib/stop.h"
 #include "mm/host_space.h"
 #include "mm/phys.h"
 
-#define LOW_MEMORY_END 1UL * MIB
-#define RAM_MIN	       (64 * MIB)
+#define LOW_MEMORY_END	1UL * MIB
+#define FRAMEBUFFER_MAX (256 * MIB) /* 8K, 32 bits a pixel, twice */
+#define RAM_MIN		(64 * MIB)
 
 /* Called by start.asm. */
 _Noreturn void boot_main(uint32_t magic, uint32_t block, uint32_t image_base);
@@ -36,6 +37,22 @@ static void start_cpu(void)
 	descriptors_load();
 	cpu_detect();
 	cpu_init();
+}
+
+/* A framebuffer that is none would let the console draw over memory. */
+static void check_framebuffer(void)
+{
+	struct framebuffer_info *info = &boot.info.framebuffer;
+	uint64_t size = (uint64_t)info->pitch * info->height;
+
+	if (!info->width ||
+	    (size <= FRAMEBUFFER_MAX &&
+	     boot_info_is_device(&boot.info, info->base.value, size,
+				 cpu_features.address_bits)))
+		return;
+	log_warn("console: no framebuffer can be at 0x%lx, %lu KiB",
+		 info->base.value, size / KIB);
+	info->width = 0;
 }
 
 static void show_framebuffer(void *pixels)
@@ -58,6 +75,22 @@ static void *early_framebuffer(void)
 		       : NULL;
 }
 
+/* A module that shares a byte with the image would be written by it, or be run. */
+static void check_modules(void)
+{
+	for (uint32_t i = 0; i < boot.info.module_count; i++) {
+		const struct boot_module *module = &boot.info.modules[i];
+
+		if (module->size &&
+		    range_overlaps(module->base.value, module->size,
+				   boot.info.image_base.value,
+				   boot.info.image_size))
+			stop("module %s at 0x%lx overlaps the image at 0x%lx",
+			     module->name, module->base.value,
+			     boot.info.image_base.value);
+	}
+}
+
 static void read_loader(uint32_t block, uint32_t image_base)
 {
 	uint64_t readable = min_u64(4 * GIB - block, MULTIBOOT2_INFO_MAX);
@@ -68,6 +101,8 @@ static void read_loader(uint32_t block, uint32_t image_base)
 		stop("%s", why.text);
 	boot.info.image_base = HPA(image_base);
 	boot.info.image_size = (uint64_t)(image_end - image_start);
+	check_modules();
+	check_framebuffer();
 	show_framebuffer(early_framebuffer());
 	log_info("boot: started by %s, image at 0x%x, %u module%s",
 		 boot.info.loader[0] ? boot.info.loader : "an unnamed loader",
@@ -179,8 +214,7 @@ static void read_memory(void)
 		stop("hypervisor: memory = %lu MiB: this machine has %lu MiB "
 		     "free",
 		     boot.config.memory / MIB, boot.free_at_start / MIB);
-	if (!smp_reserve(map))
-		stop("memory map: no two pages of RAM below 640 KiB");
+	smp_reserve(map);
 	/* the rest below 1 MiB is the firmware's and real mode's */
 	memmap_reserve(map, 0, LOW_MEMORY_END);
 }

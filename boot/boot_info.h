@@ -29,7 +29,7 @@ struct memory_region {
 };
 
 /* A file that the loader put into RAM. @name is the first word of its command
- * line, @args the rest. */
+ * line, less its folder. */
 struct boot_module {
 	hpa_t base;
 	uint64_t size;
@@ -63,5 +63,12 @@ struct boot_info {
 	struct boot_module
 		modules[BOOT_MODULES_MAX]; /* in the loader's order */
 };
+
+/*
+ * May [base, base + size) be registers or a framebuffer: not empty, below
+ * 2^@address_bits, and nowhere in what the memory map calls RAM?
+ */
+bool boot_info_is_device(const struct boot_info *info, uint64_t base,
+			 uint64_t size, uint8_t address_bits);
 
 #endif

@@ -2,7 +2,7 @@
 #include "kernel/backend.h"
 
 #include "kernel/lib/errno.h"
-#include "kernel/stop.h"
+#include "kernel/lib/stop.h"
 #include "svm/svm.h"
 #include "vmx/vmx.h"
 

@@ -14,7 +14,7 @@
 #include "kernel/log.h"
 #include "kernel/selftest.h"
 #include "kernel/smp.h"
-#include "kernel/stop.h"
+#include "kernel/lib/stop.h"
 #include "kernel/thread.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
@@ -35,50 +35,77 @@ static void start_threads(void)
 	idt_use_stacks();
 }
 
-/* Nothing but our own interrupts reaches a CPU from here on. */
-static void start_interrupts(const struct platform *platform)
+/* A page of registers, or NULL with a warning: firmware tables may lie. */
+static void *map_registers(const struct boot_info *info, hpa_t base,
+			   const char *what)
 {
 	void *registers = NULL;
 
-	if (platform->has_8259)
-		pic_mask_all();
-	for (uint32_t i = 0; i < platform->ioapic_count; i++) {
-		registers = host_space_map_device(platform->ioapics[i].base,
-						  PAGE_SIZE,
+	if (boot_info_is_device(info, base.value, PAGE_SIZE,
+				cpu_features.address_bits))
+		registers = host_space_map_device(base, PAGE_SIZE,
 						  PT_WRITE | PT_UNCACHED);
+	if (!registers)
+		log_warn("%s at 0x%lx: no device can be there, or no memory to "
+			 "map it",
+			 what, base.value);
+	return registers;
+}
+
+static void mask_ioapics(const struct boot_info *info,
+			 const struct platform *platform)
+{
+	for (uint32_t i = 0; i < platform->ioapic_count; i++) {
+		void *registers = map_registers(info, platform->ioapics[i].base,
+						"I/O APIC");
+
 		if (registers)
 			ioapic_mask_all(registers);
 	}
-	if (!cpu_features.has_x2apic)
+}
+
+/* Nothing but our own interrupts reaches a CPU from here on. */
+static void start_interrupts(const struct boot_state *boot)
+{
+	void *registers = NULL;
+
+	if (boot->platform.has_8259)
+		pic_mask_all();
+	mask_ioapics(&boot->info, &boot->platform);
+	if (!cpu_features.has_x2apic) {
 		registers =
-			host_space_map_device(platform->lapic_base, PAGE_SIZE,
-					      PT_WRITE | PT_UNCACHED);
-	if (!registers && !cpu_features.has_x2apic)
-		stop("not enough memory to map the local APIC");
+			map_registers(&boot->info, apic_base(), "local APIC");
+		if (!registers)
+			stop("the local APIC cannot be reached");
+	}
 	apic_choose(registers, cpu_features.has_x2apic);
 	apic_init();
 }
 
-static void start_time(const struct platform *platform)
+static void start_time(const struct boot_state *boot)
 {
+	hpa_t base = boot->platform.hpet_base;
 	void *hpet = NULL;
 
-	if (platform->hpet_base.value)
-		hpet = host_space_map_device(platform->hpet_base, PAGE_SIZE,
-					     PT_WRITE | PT_UNCACHED);
-	time_init(platform, hpet);
+	if (base.value)
+		hpet = map_registers(&boot->info, base, "HPET");
+	time_init(&boot->platform, hpet);
 }
 
-static void find_own_node(const struct platform *platform)
+static void find_own_node(const struct boot_state *boot)
 {
+	const struct platform *platform = &boot->platform;
+
 	for (uint32_t i = 0; i < platform->cpu_count; i++) {
 		if (platform->cpus[i].apic_id == apic_id())
 			cpu_set_node(platform->cpus[i].node);
 	}
+	frame_cache_drain(); /* it was filled for node 0 */
 }
 
-static void start_cpus(const struct platform *platform)
+static void start_cpus(const struct boot_state *boot)
 {
+	const struct platform *platform = &boot->platform;
 	uint32_t running = smp_start(platform);
 
 	log_info("smp: %u of %u CPUs running, %s", running, platform->cpu_count,
@@ -140,16 +167,13 @@ static void report_ready(const struct boot_state *boot)
 
 _Noreturn void hv_main(struct boot_state *boot)
 {
-	const struct platform *platform = &boot->platform;
-
-	start_memory(boot); /* all free RAM to the frame allocator */
-	start_threads();    /* this flow becomes CPU 0's idle thread */
-	start_interrupts(
-		platform); /* own APIC on, the machine's lines masked */
-	find_own_node(platform);
-	start_time(platform); /* TSC calibrated, one-shot timer, wall clock */
-	start_cpus(platform); /* all others at once: hv_main_ap */
-	backend_choose();     /* SVM or VMX, or stop */
+	start_memory(boot);	  /* all free RAM to the frame allocator */
+	start_threads();	  /* this flow is CPU 0's idle thread now */
+	start_interrupts(boot);	  /* own APIC on, the machine's lines off */
+	find_own_node(boot);	  /* where this CPU's memory is */
+	start_time(boot);	  /* TSC, one-shot timer, wall clock */
+	start_cpus(boot);	  /* all others at once: hv_main_ap */
+	backend_choose();	  /* SVM or VMX, or stop */
 	map_modules(&boot->info); /* kernels, initrds, disks of guests */
 	report_vms(boot->config_text);
 	report_memory(boot);

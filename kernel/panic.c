@@ -13,7 +13,7 @@
 #include "kernel/lib/fmt.h"
 #include "kernel/log.h"
 #include "kernel/smp.h"
-#include "kernel/stop.h"
+#include "kernel/lib/stop.h"
 #include "kernel/symbols.h"
 #include "kernel/thread.h"
 #include "mm/host_space.h"
@@ -55,11 +55,8 @@ static const char *const exception_names[32] = {
 
 static void stop_others(void)
 {
-	uint32_t others = smp_cpu_count() - 1;
+	uint32_t others = smp_send_nmi_to_others();
 
-	if (others == 0)
-		return;
-	apic_send_nmi_to_others();
 	for (uint32_t i = 0; i < STOP_POLLS; i++) {
 		if (__atomic_load_n(&stopped_count, __ATOMIC_ACQUIRE) >= others)
 			return;

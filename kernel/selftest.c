@@ -12,7 +12,7 @@
 #include "kernel/log.h"
 #include "kernel/selftest_panic.h"
 #include "kernel/smp.h"
-#include "kernel/stop.h"
+#include "kernel/lib/stop.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "mm/frame.h"

@@ -1,6 +1,6 @@
 /* Release builds have no self-tests. */
 #include "kernel/selftest.h"
-#include "kernel/stop.h"
+#include "kernel/lib/stop.h"
 
 void selftest_start(const char *name)
 {

@@ -6,7 +6,7 @@
 #include "kernel/lib/spinlock.h"
 #include "kernel/lib/string.h"
 #include "kernel/smp.h"
-#include "kernel/stop.h"
+#include "kernel/lib/stop.h"
 #include "mm/heap.h"
 
 static void test_panic(void)

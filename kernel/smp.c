@@ -1,5 +1,5 @@
 /*
- * Starting the CPUs: INIT, then start-up IPIs to all at once (SDM 3A 8.4.4.1
+ * Starting the CPUs: INIT, then start-up IPIs to all at once (SDM 3A 9.4.4.1
  * "Typical BSP Initialization Sequence"; MP Initialization Protocol). They come
  * up in parallel through trampoline.asm, each finds its number by its APIC id.
  *
@@ -31,7 +31,7 @@
 
 #define LOW_MEMORY_LIMIT 0xa0000UL
 #define XAPIC_ID_LIMIT	 255U
-#define INIT_DELAY_NS	 (10 * NS_PER_MS)  /* SDM 3A 8.4.4.1, step 15 */
+#define INIT_DELAY_NS	 (10 * NS_PER_MS)  /* SDM 3A 9.4.4.1, step 15 */
 #define SECOND_SIPI_NS	 (200 * NS_PER_US) /* the same */
 /* No answer from anybody for so long means that the rest is dead. Emulated CPUs
  * on a loaded machine can take seconds. */
@@ -57,10 +57,14 @@ struct cpu_call {
 uint32_t smp_apic_ids[CPUS_MAX];
 void *smp_stacks[CPUS_MAX];
 uint32_t smp_limit;
+uint32_t smp_claimed
+	[CPUS_MAX /
+	 32]; /* by number: two CPUs of one id may not share a stack */
 
 static uint32_t states[CPUS_MAX]; /* enum cpu_state; atomic */
+static bool takes_nmi[CPUS_MAX];  /* atomic: its IDT is loaded */
 static uint32_t running_count = 1;
-static hpa_t low_memory;
+static hpa_t low_memory = HPA_NONE;
 static PERCPU struct cpu_call
 	*calls; /* atomic: others push, the CPU takes all */
 
@@ -69,11 +73,10 @@ extern char trampoline_start[], trampoline_end[];
 extern char trampoline_gdt[], trampoline_gdt_base[], trampoline_root[],
 	trampoline_entry[], trampoline_long_mode[];
 
-bool smp_reserve(struct memmap *map)
+void smp_reserve(struct memmap *map)
 {
 	low_memory =
 		memmap_take(map, 2 * PAGE_SIZE, PAGE_SIZE, LOW_MEMORY_LIMIT);
-	return !hpa_equals(low_memory, HPA_NONE);
 }
 
 uint32_t smp_cpu_count(void)
@@ -90,6 +93,20 @@ bool smp_is_running(uint32_t cpu)
 {
 	return cpu == 0 ||
 	       __atomic_load_n(&states[cpu], __ATOMIC_ACQUIRE) == CPU_RUNNING;
+}
+
+uint32_t smp_send_nmi_to_others(void)
+{
+	uint32_t self = cpu_number(), sent = 0;
+
+	for (uint32_t cpu = 0; cpu < smp_limit; cpu++) {
+		if (cpu == self ||
+		    !__atomic_load_n(&takes_nmi[cpu], __ATOMIC_ACQUIRE))
+			continue;
+		apic_send_nmi(smp_apic_ids[cpu]);
+		sent++;
+	}
+	return sent;
 }
 
 void smp_kick(uint32_t cpu)
@@ -141,6 +158,7 @@ void smp_call(uint32_t cpu, void (*call)(void *argument), void *argument)
 	struct cpu_call item = { .call = call, .argument = argument };
 
 	lock_rank_check_none();
+	ASSERT(smp_is_running(cpu));
 	if (cpu == cpu_number()) {
 		call(argument);
 		return;
@@ -177,8 +195,12 @@ void smp_call_all(void (*call)(void *argument), void *argument)
 	}
 	call(argument);
 	for (uint32_t cpu = 0; cpu < smp_cpu_limit(); cpu++) {
-		if (cpu != self && smp_is_running(cpu))
-			wait_for_call(cpu_of(broadcast_item, cpu));
+		struct cpu_call *item = cpu_of(broadcast_item, cpu);
+
+		if (!item->call)
+			continue; /* not asked: it was not running then */
+		wait_for_call(item);
+		item->call = NULL;
 	}
 	__atomic_store_n(&is_broadcasting, false, __ATOMIC_RELEASE);
 }
@@ -193,13 +215,23 @@ static bool leave_starting(uint32_t cpu, enum cpu_state to)
 					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
+/* Halt for good, and leave panic in no doubt about it. */
+static _Noreturn void drop_out(uint32_t cpu)
+{
+	__atomic_store_n(&takes_nmi[cpu], false, __ATOMIC_RELEASE);
+	x86_halt_forever();
+}
+
 void hv_main_ap(uint32_t cpu)
 {
 	percpu_area_use(cpu);
-	descriptors_load(); /* GDT, TSS, IDT */
+	if (__atomic_load_n(&states[cpu], __ATOMIC_ACQUIRE) != CPU_STARTING)
+		x86_halt_forever(); /* given up already */
+	descriptors_load();	    /* GDT, TSS, IDT */
+	__atomic_store_n(&takes_nmi[cpu], true, __ATOMIC_RELEASE);
 	if (cpu_missing_feature()) {
 		leave_starting(cpu, CPU_UNFIT);
-		x86_halt_forever();
+		drop_out(cpu);
 	}
 	cpu_init();	    /* control registers, NX, SMEP, SMAP */
 	host_space_enter(); /* leave the trampoline's page tables */
@@ -207,7 +239,7 @@ void hv_main_ap(uint32_t cpu)
 	time_init_cpu();
 	if (thread_adopt_idle(smp_stacks[cpu]) ||
 	    !leave_starting(cpu, CPU_RUNNING))
-		x86_halt_forever();
+		drop_out(cpu);
 	thread_idle();
 }
 
@@ -246,6 +278,7 @@ bool smp_give_stacks(uint32_t cpu)
 static void prepare_all(const struct platform *platform)
 {
 	smp_apic_ids[0] = apic_id();
+	takes_nmi[0] = true;
 	smp_limit = 1;
 	for (uint32_t i = 0; i < platform->cpu_count; i++) {
 		const struct platform_cpu *from = &platform->cpus[i];
@@ -257,6 +290,10 @@ static void prepare_all(const struct platform *platform)
 				 "x2APIC",
 				 from->apic_id);
 			continue;
+		}
+		if (smp_limit == CPUS_MAX) {
+			log_warn("smp: CPUs beyond %u left out", CPUS_MAX);
+			return;
 		}
 		if (!prepare(smp_limit, from)) {
 			log_warn("smp: no memory for CPU with APIC id %u",
@@ -287,8 +324,11 @@ static void set_word(void *code, const char *symbol, uint64_t value)
 static bool place_trampoline(void)
 {
 	hpa_t root = hpa_add(low_memory, PAGE_SIZE);
-	void *code = host_space_map_device(low_memory, PAGE_SIZE, PT_WRITE);
+	void *code;
 
+	if (hpa_equals(low_memory, HPA_NONE))
+		return false;
+	code = host_space_map_device(low_memory, PAGE_SIZE, PT_WRITE);
 	if (!code || !host_space_copy_root(root, low_memory))
 		return false;
 	memcpy(code, trampoline_start,
@@ -369,7 +409,7 @@ uint32_t smp_start(const struct platform *platform)
 	if (smp_limit == 1)
 		return 1;
 	if (!place_trampoline()) {
-		log_warn("smp: no memory to start other CPUs");
+		log_warn("smp: no memory below 640 KiB to start other CPUs");
 		return 1;
 	}
 	send_all();

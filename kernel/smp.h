@@ -8,9 +8,11 @@
 #include "boot/platform.h"
 #include "mm/memmap.h"
 
-/* Memory below 1 MiB for the start of the other CPUs: a page of code and a
- * page-table root. False: there is none. */
-bool smp_reserve(struct memmap *map);
+/*
+ * Set memory below 1 MiB aside for the start of the other CPUs: a page of code
+ * and a page-table root. Without it smp_start starts none.
+ */
+void smp_reserve(struct memmap *map);
 
 /*
  * Start all CPUs of @platform at once and wait, bounded, until each runs its
@@ -27,6 +29,12 @@ bool smp_give_stacks(uint32_t cpu);
 uint32_t smp_cpu_count(void);
 uint32_t smp_cpu_limit(void);
 bool smp_is_running(uint32_t cpu);
+
+/*
+ * NMI to every other CPU that is up far enough to take one, and to no other: a
+ * CPU without an IDT would reset the machine. Returns how many. For panic.
+ */
+uint32_t smp_send_nmi_to_others(void);
 
 /* Let CPU @cpu pass a scheduling point soon. */
 void smp_kick(uint32_t cpu);

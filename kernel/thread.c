@@ -161,7 +161,9 @@ void thread_park(void)
 
 void thread_unpark(struct thread *thread)
 {
-	struct run_queue *queue = cpu_of(run_queue, thread->cpu);
+	/* read now: once the lock is gone the thread may run and end */
+	uint32_t cpu = thread->cpu;
+	struct run_queue *queue = cpu_of(run_queue, cpu);
 	bool was_parked;
 
 	spin_lock(&queue->lock);
@@ -173,8 +175,8 @@ void thread_unpark(struct thread *thread)
 		thread->has_wakeup = true;
 	}
 	spin_unlock(&queue->lock);
-	if (was_parked && thread->cpu != cpu_number())
-		smp_kick(thread->cpu);
+	if (was_parked && cpu != cpu_number())
+		smp_kick(cpu);
 }
 
 _Noreturn void thread_begin(void)

@@ -1,7 +1,7 @@
 /*
  * Threads: flows of control with a stack of their own. A thread lives on one
  * CPU's run queue; it runs until it parks, yields or ends. Nothing preempts it,
- * but it is asked to give way at sched_window().
+ * but it is asked to give way at thread_window().
  *
  *	            create              switched to
  *	  (none) ------------> READY ----------------> RUNNING -----> ENDED

@@ -9,7 +9,7 @@ EFER		equ (1 << 8) | (1 << 11) ; LME, NXE
 CODE64		equ 0x08
 DATA		equ 0x10
 
-extern hv_main_ap, smp_apic_ids, smp_stacks, smp_limit
+extern hv_main_ap, smp_apic_ids, smp_stacks, smp_limit, smp_claimed
 global trampoline_start, trampoline_end, trampoline_gdt, trampoline_gdt_base
 global trampoline_root, trampoline_entry, trampoline_long_mode
 
@@ -89,6 +89,8 @@ find_stack:
 	inc edi
 	jmp .next
 .found:
+	lock bts [abs smp_claimed], edi
+	jc .unknown
 	mov rsp, [rdi * 8 + smp_stacks]
 	xor ebp, ebp			; a backtrace ends here
 	call hv_main_ap

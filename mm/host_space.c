@@ -22,6 +22,7 @@ static struct pgtable space;		   /* [lock] */
 static struct host_map_tables boot_tables; /* until frame_init takes them */
 static struct host_map_tables
 	*stock; /* [lock] where tables come from in the call under way */
+static bool are_frames_up; /* frame_init has taken boot_tables over */
 static uint64_t device_next = DEVICE_START; /* [lock] */
 
 hpa_t pgtable_page_alloc(const struct pgtable *pt)
@@ -40,8 +41,8 @@ hpa_t pgtable_page_alloc(const struct pgtable *pt)
  * frame.h for the order). */
 static struct host_map_tables *stock_open(struct host_map_tables *own)
 {
-	if (boot_tables.count)
-		return &boot_tables;
+	if (!are_frames_up)
+		return &boot_tables; /* when it is empty, mapping says so */
 	own->count = 0;
 	while (own->count < HOST_MAP_TABLES_MIN) {
 		hpa_t frame = frame_alloc(0, cpu_node());
@@ -129,6 +130,10 @@ void *host_space_map_device(hpa_t base, uint64_t size, uint32_t flags)
 	uint64_t length = align_up(base.value + size, PAGE_SIZE) - first;
 	uint64_t virt;
 
+	if (!range_fits(base.value, size, BIT(cpu_features.address_bits)) ||
+	    length > DEVICE_BASE + DEVICE_SIZE - LARGE_PAGE_SIZE * 2 -
+			     device_next)
+		return NULL;
 	spin_lock(&lock);
 	/* the same place in a large page, so that large pages can be used */
 	virt = align_up(device_next, LARGE_PAGE_SIZE) +
@@ -213,7 +218,10 @@ bool host_space_is_mapped(uint64_t virt, uint64_t size)
 {
 	struct pt_leaf leaf;
 
-	return space.format && pgtable_find(&space, virt, &leaf) &&
+	bool is_canonical = (uint64_t)((int64_t)(virt << 16) >> 16) == virt;
+
+	return space.format && is_canonical &&
+	       pgtable_find(&space, virt, &leaf) &&
 	       pgtable_find(&space, virt + size - 1, &leaf);
 }
 
@@ -229,6 +237,7 @@ void host_space_enter(void)
 
 struct host_map_tables *host_space_boot_tables(void)
 {
+	are_frames_up = true;
 	return &boot_tables;
 }
 

@@ -14,14 +14,15 @@
  */
 int host_space_init(struct memmap *map, hpa_t image_base);
 
-/* What is left of that stock; for frame_init, which takes it over. */
+/* What is left of that stock; asked for once, by frame_init, which takes it over. */
 struct host_map_tables *host_space_boot_tables(void);
 
 /* Let the direct map cover RAM that the frame allocator does not own (boot
  * modules): any pages. -ENOMEM. */
 int host_space_map_ram(hpa_t base, uint64_t size);
 
-/* Device registers, @flags of pgtable.h. NULL: no memory. */
+/* Device registers, @flags of pgtable.h. NULL: no memory, or out of the CPU's
+ * reach. */
 void *host_space_map_device(hpa_t base, uint64_t size, uint32_t flags);
 
 /* Take such a mapping away again; only this CPU forgets it, so it must be the

@@ -15,6 +15,7 @@ enum apic_register {
 	APIC_ERROR_STATUS = 0x280,
 	APIC_ICR = 0x300,
 	APIC_ICR_HIGH = 0x310,
+	APIC_LVT_CMCI = 0x2f0,
 	APIC_LVT_TIMER = 0x320,
 	APIC_LVT_THERMAL = 0x330,
 	APIC_LVT_PERF = 0x340,
@@ -27,19 +28,20 @@ enum apic_register {
 	APIC_VERSION = 0x030,
 };
 
-#define SPURIOUS_ENABLE	 BIT(8)
-#define LVT_MASKED	 BIT(16)
-#define LVT_NMI		 (4U << 8)
-#define LVT_TSC_DEADLINE (2U << 17)
-#define DIVIDE_BY_1	 0xb
-#define ICR_FIXED	 (0U << 8)
-#define ICR_NMI		 (4U << 8)
-#define ICR_INIT	 (5U << 8)
-#define ICR_STARTUP	 (6U << 8)
-#define ICR_PENDING	 BIT(12)
-#define ICR_ASSERT	 BIT(14)
-#define ICR_ALL_BUT_SELF (3U << 18)
-#define ICR_WAIT_LOOPS	 1000000
+#define SPURIOUS_ENABLE	  BIT(8)
+#define LVT_MASKED	  BIT(16)
+#define LVT_DELIVERY_MODE (7U << 8)
+#define LVT_SMI		  (2U << 8)
+#define LVT_NMI		  (4U << 8)
+#define LVT_TSC_DEADLINE  (2U << 17)
+#define DIVIDE_BY_1	  0xb
+#define ICR_FIXED	  (0U << 8)
+#define ICR_NMI		  (4U << 8)
+#define ICR_INIT	  (5U << 8)
+#define ICR_STARTUP	  (6U << 8)
+#define ICR_PENDING	  BIT(12)
+#define ICR_ASSERT	  BIT(14)
+#define ICR_WAIT_LOOPS	  1000000
 
 static volatile void *registers;
 static bool is_x2apic;
@@ -82,6 +84,13 @@ static void clear_in_service(void)
 	}
 }
 
+/* The firmware keeps an entry that raises SMIs: they are none of ours. */
+static void mask_unless_smi(enum apic_register reg)
+{
+	if ((apic_read(reg) & LVT_DELIVERY_MODE) != LVT_SMI)
+		apic_write(reg, LVT_MASKED);
+}
+
 static void mask_local_vectors(void)
 {
 	uint32_t lvt_max = apic_read(APIC_VERSION) >> 16 & 0xff;
@@ -91,9 +100,11 @@ static void mask_local_vectors(void)
 	apic_write(APIC_LVT_LINT1, LVT_NMI); /* the platform's NMI line */
 	apic_write(APIC_LVT_ERROR, VECTOR_APIC_ERROR);
 	if (lvt_max >= 4)
-		apic_write(APIC_LVT_PERF, LVT_MASKED);
+		mask_unless_smi(APIC_LVT_PERF);
 	if (lvt_max >= 5)
-		apic_write(APIC_LVT_THERMAL, LVT_MASKED);
+		mask_unless_smi(APIC_LVT_THERMAL);
+	if (lvt_max >= 6)
+		mask_unless_smi(APIC_LVT_CMCI);
 }
 
 void apic_init(void)
@@ -110,6 +121,11 @@ void apic_init(void)
 	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_1);
 	clear_in_service();
 	apic_errors();
+}
+
+hpa_t apic_base(void)
+{
+	return HPA(x86_rdmsr(MSR_IA32_APIC_BASE) & BITS(51, 12));
 }
 
 uint32_t apic_id(void)
@@ -138,7 +154,7 @@ uint32_t apic_errors(void)
 static void icr_write(uint32_t id, uint32_t command)
 {
 	if (is_x2apic) {
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		x86_fence_before_msr();
 		x86_wrmsr(MSR_X2APIC_BASE + APIC_ICR / 16,
 			  (uint64_t)id << 32 | command);
 		return;
@@ -172,11 +188,6 @@ void apic_send_startup(uint32_t id, uint8_t page)
 	icr_write(id, ICR_STARTUP | ICR_ASSERT | page);
 }
 
-void apic_send_nmi_to_others(void)
-{
-	icr_write(0, ICR_NMI | ICR_ASSERT | ICR_ALL_BUT_SELF);
-}
-
 void apic_timer_use_count(void)
 {
 	apic_write(APIC_LVT_TIMER, VECTOR_TIMER);
@@ -187,7 +198,7 @@ void apic_timer_use_tsc_deadline(void)
 	apic_write(APIC_LVT_TIMER, LVT_TSC_DEADLINE | VECTOR_TIMER);
 	/* the mode must be set before the first deadline: SDM 3A 11.5.4.1
 	 * "TSC-Deadline Mode" */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	x86_fence_before_msr();
 }
 
 void apic_timer_arm_count(uint32_t count)
@@ -197,6 +208,7 @@ void apic_timer_arm_count(uint32_t count)
 
 void apic_timer_arm_tsc(uint64_t tsc)
 {
+	x86_fence_before_msr();
 	x86_wrmsr(MSR_IA32_TSC_DEADLINE, tsc);
 }
 

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "mm/addr.h"
+
 /* Vectors of the hypervisor's own interrupts; the higher class goes first. */
 enum interrupt_vector {
 	VECTOR_TIMER = 0xf0,
@@ -23,6 +25,9 @@ bool apic_is_x2apic(void);
  * left in service. */
 void apic_init(void);
 
+/* Where this CPU has its xAPIC page; the firmware's tables only repeat it. */
+hpa_t apic_base(void);
+
 uint32_t apic_id(void);
 void apic_end_of_interrupt(void);
 
@@ -36,9 +41,6 @@ void apic_send(uint32_t id, uint8_t vector);
 void apic_send_nmi(uint32_t id);
 void apic_send_init(uint32_t id);
 void apic_send_startup(uint32_t id, uint8_t page);
-
-/* NMI to every CPU but this one. */
-void apic_send_nmi_to_others(void);
 
 /* The one-shot timer: arm with @count ticks of the divided-by-1 bus clock (0
  * stops it), or by TSC value (0 stops it). */

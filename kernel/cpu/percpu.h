@@ -24,7 +24,7 @@ extern uint64_t percpu_distance[CPUS_MAX];
 #define cpu_of(var, cpu) \
 	((__typeof__(var) *)((char *)&(var) + percpu_distance[cpu]))
 
-/* Number of this CPU, from 0, dense over the CPUs that run. */
+/* Number of this CPU, from 0, the boot CPU is 0; smp.h says which run. */
 uint32_t cpu_number(void);
 
 /* NUMA node of this CPU. */

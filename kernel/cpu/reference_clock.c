@@ -95,7 +95,7 @@ static bool try_pm_timer(const struct platform *platform)
 	return is_ticking();
 }
 
-static void use_pit(void)
+static bool try_pit(void)
 {
 	clock.kind = REFERENCE_PIT;
 	clock.mask = 0xffff;
@@ -105,15 +105,17 @@ static void use_pit(void)
 	x86_outb(PIT_COMMAND, PIT_COUNTER2_MODE2);
 	x86_outb(PIT_COUNTER2, 0); /* 0 counts 65536 */
 	x86_outb(PIT_COUNTER2, 0);
+	return is_ticking();
 }
 
-void reference_clock_choose(const struct platform *platform,
+bool reference_clock_choose(const struct platform *platform,
 			    volatile void *hpet)
 {
-	if (!try_hpet(hpet) && !try_pm_timer(platform))
-		use_pit();
+	if (!try_hpet(hpet) && !try_pm_timer(platform) && !try_pit())
+		return false;
 	clock.last = counter_read();
 	clock.ticks = 0;
+	return true;
 }
 
 const char *reference_clock_name(void)

@@ -14,9 +14,9 @@ struct reference_reading {
 	uint64_t tsc;
 };
 
-/* Take the best clock that the platform has and that is seen to tick. @hpet:
+/* Take the best clock that the platform has and that is seen to tick; false: none. @hpet:
  * mapped registers or NULL. */
-void reference_clock_choose(const struct platform *platform,
+bool reference_clock_choose(const struct platform *platform,
 			    volatile void *hpet);
 const char *reference_clock_name(void);
 

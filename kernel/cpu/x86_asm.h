@@ -62,6 +62,15 @@ static inline bool x86_rdmsr_safe(uint32_t msr, uint64_t *value)
 	return ok;
 }
 
+/*
+ * Writes of x2APIC registers and of the TSC deadline do not wait for earlier
+ * stores: SDM 3A 11.12.3 "MSR Access in x2APIC Mode" asks for MFENCE and LFENCE.
+ */
+static inline void x86_fence_before_msr(void)
+{
+	asm volatile("mfence; lfence" ::: "memory");
+}
+
 static inline uint64_t x86_rdtsc(void)
 {
 	uint32_t low, high;
@@ -174,11 +183,6 @@ static inline _Noreturn void x86_halt_forever(void)
 static inline void x86_invlpg(const void *virt)
 {
 	asm volatile("invlpg (%0)" ::"r"(virt) : "memory");
-}
-
-static inline void x86_wbinvd(void)
-{
-	asm volatile("wbinvd" ::: "memory");
 }
 
 struct descriptor_pointer {

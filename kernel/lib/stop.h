@@ -1,7 +1,7 @@
 /* Refusing to go on because of what we were given: not our bug, so not a panic.
  */
-#ifndef KERNEL_STOP_H
-#define KERNEL_STOP_H
+#ifndef KERNEL_LIB_STOP_H
+#define KERNEL_LIB_STOP_H
 
 /* Stop all CPUs, print `basalt: stopped: …` on every console, halt. */
 _Noreturn void stop(const char *format, ...)
