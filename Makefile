@@ -32,7 +32,7 @@ IMPURE := \
 	drivers/host/console.c drivers/host/framebuffer.c \
 	drivers/host/ioapic.c drivers/host/pic.c drivers/host/uart.c \
 	kernel/backend.c kernel/interrupt.c kernel/log.c kernel/main.c \
-	kernel/panic.c kernel/smp.c kernel/symbols.c kernel/thread.c \
+	kernel/panic.c kernel/smp.c kernel/smp_call.c kernel/symbols.c kernel/thread.c \
 	kernel/timer.c \
 	kernel/cpu/apic.c kernel/cpu/cpu.c kernel/cpu/descriptors.c \
 	kernel/cpu/percpu.c kernel/cpu/reference_clock.c kernel/cpu/rtc.c \
@@ -66,7 +66,8 @@ CFLAGS = -std=gnu11 -O2 -g -ffreestanding $(WARNINGS) -I. \
 FRAME_MAX = 1024
 $(OUT)/obj/boot/%.o: FRAME_MAX = 3072
 
-NASMFLAGS := -f elf64 -g -F dwarf -w+error
+# no -g: nasm would note the folder it ran in
+NASMFLAGS := -f elf64 -w+error
 LDFLAGS   := -nostdlib -static -T boot/link.ld -z max-page-size=4096 \
 	-z noexecstack --no-warn-rwx-segments --build-id=none
 

@@ -268,7 +268,16 @@ long_mode:
 
 bits 32
 stop:
-	mov edx, COM1 + 3		; 8 data bits, no parity, 1 stop bit
+	mov edx, COM1 + 3		; 115200 baud, 8 data bits, no parity, 1 stop bit
+	mov al, 0x83
+	out dx, al
+	mov edx, COM1
+	mov al, 1
+	out dx, al
+	inc edx
+	xor eax, eax
+	out dx, al
+	mov edx, COM1 + 3
 	mov al, 3
 	out dx, al
 .character:

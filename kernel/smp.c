@@ -45,13 +45,6 @@ enum cpu_state {
 	CPU_LEFT_OUT
 };
 
-struct cpu_call {
-	void (*call)(void *argument);
-	void *argument;
-	struct cpu_call *next;
-	bool is_done;
-};
-
 /* What trampoline.asm looks up; `smp_stacks[i]` is the idle stack of the CPU
  * with APIC id `smp_apic_ids[i]`. */
 uint32_t smp_apic_ids[CPUS_MAX];
@@ -65,9 +58,6 @@ static uint32_t states[CPUS_MAX]; /* enum cpu_state; atomic */
 static bool takes_nmi[CPUS_MAX];  /* atomic: its IDT is loaded */
 static uint32_t running_count = 1;
 static hpa_t low_memory = HPA_NONE;
-static PERCPU struct cpu_call
-	*calls; /* atomic: others push, the CPU takes all */
-
 /* trampoline.asm */
 extern char trampoline_start[], trampoline_end[];
 extern char trampoline_gdt[], trampoline_gdt_base[], trampoline_root[],
@@ -109,103 +99,10 @@ uint32_t smp_send_nmi_to_others(void)
 	return sent;
 }
 
-void smp_kick(uint32_t cpu)
+void smp_interrupt(uint32_t cpu, uint8_t vector)
 {
-	apic_send(smp_apic_ids[cpu], VECTOR_RESCHEDULE);
+	apic_send(smp_apic_ids[cpu], vector);
 }
-
-/* ---- calls ---- */
-
-static void post_call(uint32_t cpu, struct cpu_call *item)
-{
-	struct cpu_call **list = cpu_of(calls, cpu);
-
-	item->next = __atomic_load_n(list, __ATOMIC_RELAXED);
-	/* release: the target sees the item's fields; pairs with
-	 * smp_serve_calls */
-	while (!__atomic_compare_exchange_n(list, &item->next, item, true,
-					    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
-		;
-	apic_send(smp_apic_ids[cpu], VECTOR_CALL);
-}
-
-void smp_serve_calls(void)
-{
-	struct cpu_call *item =
-		__atomic_exchange_n(this_cpu(calls), NULL, __ATOMIC_ACQUIRE);
-
-	while (item) {
-		struct cpu_call *next = item->next;
-
-		item->call(item->argument);
-		/* release: what the call did is seen by the caller; the item is
-		 * gone after this */
-		__atomic_store_n(&item->is_done, true, __ATOMIC_RELEASE);
-		item = next;
-	}
-}
-
-static void wait_for_call(const struct cpu_call *item)
-{
-	while (!__atomic_load_n(&item->is_done, __ATOMIC_ACQUIRE)) {
-		smp_serve_calls(); /* the other may be waiting for us */
-		x86_pause();
-	}
-}
-
-void smp_call(uint32_t cpu, void (*call)(void *argument), void *argument)
-{
-	struct cpu_call item = { .call = call, .argument = argument };
-
-	lock_rank_check_none();
-	ASSERT(smp_is_running(cpu));
-	if (cpu == cpu_number()) {
-		call(argument);
-		return;
-	}
-	post_call(cpu, &item);
-	wait_for_call(&item);
-}
-
-/* One broadcast at a time: its items are the targets' own, so that 1000 CPUs
- * need no memory on our stack. */
-static PERCPU struct cpu_call broadcast_item;
-static bool is_broadcasting; /* atomic */
-
-static void broadcast_begin(void)
-{
-	while (__atomic_exchange_n(&is_broadcasting, true, __ATOMIC_ACQUIRE)) {
-		smp_serve_calls(); /* the broadcast under way may wait for us */
-		x86_pause();
-	}
-}
-
-void smp_call_all(void (*call)(void *argument), void *argument)
-{
-	uint32_t self = cpu_number();
-
-	lock_rank_check_none();
-	broadcast_begin();
-	for (uint32_t cpu = 0; cpu < smp_cpu_limit(); cpu++) {
-		if (cpu == self || !smp_is_running(cpu))
-			continue;
-		*cpu_of(broadcast_item, cpu) =
-			(struct cpu_call){ .call = call, .argument = argument };
-		post_call(cpu, cpu_of(broadcast_item, cpu));
-	}
-	call(argument);
-	for (uint32_t cpu = 0; cpu < smp_cpu_limit(); cpu++) {
-		struct cpu_call *item = cpu_of(broadcast_item, cpu);
-
-		if (!item->call)
-			continue; /* not asked: it was not running then */
-		wait_for_call(item);
-		item->call = NULL;
-	}
-	__atomic_store_n(&is_broadcasting, false, __ATOMIC_RELEASE);
-}
-
-/* ---- start ---- */
 
 static bool leave_starting(uint32_t cpu, enum cpu_state to)
 {

@@ -36,8 +36,11 @@ bool smp_is_running(uint32_t cpu);
  */
 uint32_t smp_send_nmi_to_others(void);
 
-/* Let CPU @cpu pass a scheduling point soon. */
-void smp_kick(uint32_t cpu);
+/*
+ * Raise @vector (enum interrupt_vector) on CPU @cpu; VECTOR_RESCHEDULE lets it pass
+ * a scheduling point soon.
+ */
+void smp_interrupt(uint32_t cpu, uint8_t vector);
 
 /*
  * Run @call(@argument) on CPU @cpu, interrupts off, and wait until it has

@@ -176,7 +176,7 @@ void thread_unpark(struct thread *thread)
 	}
 	spin_unlock(&queue->lock);
 	if (was_parked && cpu != cpu_number())
-		smp_kick(cpu);
+		smp_interrupt(cpu, VECTOR_RESCHEDULE);
 }
 
 _Noreturn void thread_begin(void)

@@ -40,11 +40,11 @@ def madt_cpu(apic_id, flags=CPU_ENABLED):
     return struct.pack("<BBBBI", 0, 8, apic_id, apic_id, flags)
 
 
-def madt(apic_ids, extra=b""):
+def madt(apic_ids, extra=b"", ioapic=IOAPIC_BASE):
     """MADT with these CPUs, one I/O APIC, IRQ 0 at pin 2, then @extra."""
     body = struct.pack("<II", LAPIC_BASE, 1)
     body += b"".join(madt_cpu(apic_id) for apic_id in apic_ids)
-    body += struct.pack("<BBBBII", 1, 12, 0, 0, IOAPIC_BASE, 0)
+    body += struct.pack("<BBBBII", 1, 12, 0, 0, ioapic, 0)
     body += struct.pack("<BBBBIH", 2, 10, 0, 0, 2, 0)
     return table(b"APIC", body + extra, revision=5)
 
@@ -58,10 +58,9 @@ def fadt():
     return table(b"FACP", bytes(body), revision=3)
 
 
-def hpet():
+def hpet(base=HPET_BASE):
     """HPET table ("IA-PC HPET Specification 1.0a", section 3.2.4)."""
-    body = struct.pack("<IBBBBQBHB", 0x8086A201, 0, 64, 0, 0, HPET_BASE, 0,
-                       0, 0)
+    body = struct.pack("<IBBBBQBHB", 0x8086A201, 0, 64, 0, 0, base, 0, 0, 0)
     return table(b"HPET", body)
 
 

@@ -12,6 +12,7 @@ TAG_CMDLINE = 1
 TAG_LOADER = 2
 TAG_MODULE = 3
 TAG_MEMORY_MAP = 6
+TAG_FRAMEBUFFER = 8
 TAG_RSDP_OLD = 14
 TAG_RSDP_NEW = 15
 
@@ -44,6 +45,13 @@ def memory_map(regions):
     """(base, size, type) of each region."""
     entries = b"".join(struct.pack("<QQII", *region, 0) for region in regions)
     return tag(TAG_MEMORY_MAP, struct.pack("<II", 24, 0) + entries)
+
+
+def framebuffer(base, pitch, width, height):
+    """A linear framebuffer: 32 bits a pixel, blue in the lowest byte."""
+    return tag(TAG_FRAMEBUFFER, struct.pack(
+        "<QIIIBBHBBBBBB", base, pitch, width, height, 32, 1, 0,
+        16, 8, 8, 8, 0, 8))
 
 
 def rsdp(data):
