@@ -10,7 +10,7 @@ import pytest
 
 from emulators import ROOT
 
-READY = r"basalt: ready version=\S+ cpus=(\d+) memory=(\d+)M backend=svm\r+\n"
+READY = r"basalt: ready version=\S+ cpus=(\d+) memory=(\d+)M backend=\w+\r+\n"
 LIMIT = 180  # seconds for a boot on a loaded host
 END = "\x01x"  # Ctrl-A X
 
