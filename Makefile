@@ -73,7 +73,7 @@ LDFLAGS   := -nostdlib -static -T boot/link.ld -z max-page-size=4096 \
 
 # ---- the image -------------------------------------------------------------------------------------------------------------
 
-.PHONY: all setup help
+.PHONY: all
 all: $(OUT)/basalt.elf $(OUT)/basalt.efi $(OUT)/basalt.iso
 
 $(OUT)/obj/%.o: %.c Makefile
@@ -121,7 +121,16 @@ $(OUT)/basalt.iso: $(OUT)/basalt.elf scripts/make-iso boot/grub.cfg
 # ---- tests on the host -----------------------------------------------------------------------------------------------------
 
 include tests/tests.mk
+include tests/bench/bench.mk
 
-.PHONY: clean
+.PHONY: help clean
+help:
+	@echo "make            build/basalt.elf (multiboot2), basalt.efi, basalt.iso (BIOS and UEFI); DEBUG=1: into build/debug"
+	@echo "make run        build and boot in QEMU; CPUS=2 MEM=1024 FIRMWARE=bios|uefi"
+	@echo "make test       all tests that a push must pass; test-long: and the long ones"
+	@echo "make test-unit, test-system, lint, fuzz (FUZZ_TIME=60), coverage: the parts"
+	@echo "make bench      figures, and build/bench.json"
+	@echo "make format     clang-format over all C files"
+
 clean:
 	rm -rf $(BUILD)
