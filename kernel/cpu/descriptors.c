@@ -5,8 +5,8 @@
 #include "kernel/cpu/percpu.h"
 #include "kernel/cpu/percpu_area.h"
 
-#define IDT_ENTRIES    256
-#define TRAP_STUB_SIZE 16
+#define IDT_ENTRIES	256
+#define TRAP_ENTRY_SIZE 16
 #define GATE_INTERRUPT \
 	0x8e00UL /* present, DPL 0, type 14: interrupts stay off */
 #define DESCRIPTOR_CODE64 0x00af9b000000ffffUL
@@ -39,12 +39,12 @@ struct descriptor_tables {
 static PERCPU struct descriptor_tables tables;
 static struct gate idt[IDT_ENTRIES];
 
-/* 256 entry points of TRAP_STUB_SIZE bytes each, in entry.asm. */
-extern char trap_stubs[];
+/* 256 entry points of TRAP_ENTRY_SIZE bytes each, in entry.asm. */
+extern char trap_entries[];
 
 static void gate_set(uint32_t vector, enum interrupt_stack stack)
 {
-	uint64_t target = (uint64_t)trap_stubs + vector * TRAP_STUB_SIZE;
+	uint64_t target = (uint64_t)trap_entries + vector * TRAP_ENTRY_SIZE;
 
 	idt[vector].low = (target & 0xffff) | (uint64_t)SELECTOR_CODE << 16 |
 			  (uint64_t)stack << 32 | GATE_INTERRUPT << 32 |

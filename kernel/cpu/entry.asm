@@ -2,7 +2,7 @@
 ; and, for some vectors, an error code; we complete struct trap_frame (trap.h), which keeps the stack 16-byte aligned.
 
 extern trap_dispatch
-global trap_stubs
+global trap_entries
 
 section .text
 
@@ -10,7 +10,7 @@ section .text
 %define HAS_ERROR_CODE(v) ((v) == 8 || ((v) >= 10 && (v) <= 14) || (v) == 17 || (v) == 21 || (v) == 29 || (v) == 30)
 
 align 16
-trap_stubs:
+trap_entries:
 %assign vector 0
 %rep 256
 	align 16, nop			; 16 bytes each: descriptors.c relies on it

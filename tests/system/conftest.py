@@ -3,6 +3,7 @@
 import pytest
 
 import emulators
+from machine import Machine
 
 
 def pytest_configure(config):
@@ -28,6 +29,6 @@ def boot():
 def nothing_left_behind():
     """No emulator and no temporary folder outlives the run."""
     yield
-    left = [machine.environment.name for machine in emulators.Machine.every
+    left = [machine.environment.name for machine in Machine.every
             if machine.left_behind()]
     assert not left

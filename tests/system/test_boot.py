@@ -7,7 +7,8 @@ import pytest
 import acpi
 import mbi
 import rawboot
-from emulators import ENVIRONMENTS, READY
+from emulators import ENVIRONMENTS
+from machine import READY
 
 MIB = 1 << 20
 GIB = 1 << 30

@@ -7,10 +7,11 @@ import pytest
 
 import acpi
 import emulators
+import machine
 import pagetable
 import rawboot
 import screen
-from emulators import MachineError
+from machine import MachineError
 
 MIB = 1 << 20
 
@@ -82,7 +83,7 @@ def test_acpi_checksums():
 
 
 def test_records_apart():
-    image = rawboot.Image(emulators.BUILD / "basalt.elf")
+    image = rawboot.Image(machine.BUILD / "basalt.elf")
     rawboot.RawBoot().blob(image)
     over = [(rawboot.INFO_BASE, b"over", "over")]
     with pytest.raises(ValueError):
@@ -91,7 +92,7 @@ def test_records_apart():
 
 def test_escapes():
     reader, writer = os.pipe()
-    port = emulators.Serial(reader)
+    port = machine.Serial(reader)
     for part in (b"\x1b[2", b"J\x1b[01;01Hone\r", b"\ntwo\x1b"):
         os.write(writer, part)
         port.read_nonblocking(4096, 1)

@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 
-from emulators import ROOT
+from machine import ROOT
 
 IMAGES = ("basalt.elf", "basalt.efi", "basalt.iso")
 

@@ -8,7 +8,7 @@ import termios
 import pexpect
 import pytest
 
-from emulators import ROOT
+from machine import ROOT
 
 READY = r"basalt: ready version=\S+ cpus=(\d+) memory=(\d+)M backend=\w+\r+\n"
 LIMIT = 180  # seconds for a boot on a loaded host
