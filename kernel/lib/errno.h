@@ -2,6 +2,7 @@
 #ifndef KERNEL_LIB_ERRNO_H
 #define KERNEL_LIB_ERRNO_H
 
+#define EPERM	  1
 #define ENOENT	  2
 #define EIO	  5
 #define E2BIG	  7

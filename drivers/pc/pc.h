@@ -1,0 +1,39 @@
+/*
+ * The virtual PC: every device of a VM, made and destroyed with it. A restart of
+ * the VM is a new PC.
+ */
+#ifndef DRIVERS_PC_PC_H
+#define DRIVERS_PC_PC_H
+
+#include "boot/boot_info.h"
+#include "boot/config.h"
+#include "kernel/vm.h"
+
+/* Devices as @vm->config wants them; disks from the boot modules of @info.
+ * -ENOMEM, or another error, with @why. Registers ports and memory of @vm. */
+int pc_create(struct vm *vm, const struct boot_info *info, struct diag *why);
+void pc_destroy(struct vm *vm);
+
+/* A deadline of vm_set_timer has come. vm->lock held. */
+void pc_timer_fire(struct vm *vm, enum vm_timer timer);
+
+/* Lines of vm_set_irq. vm->lock held. */
+void pc_set_irq(struct vm *vm, uint32_t gsi, bool level);
+
+/* EOI of a level-triggered @vector: the I/O APIC looks at its lines again. Takes
+ * vm->lock. */
+void pc_end_of_interrupt(struct vm *vm, uint8_t vector);
+
+/* Do the 8259s have an interrupt? Without a lock; and take its vector, as INTA
+ * does (takes vm->lock). */
+bool pc_has_extint(const struct vm *vm);
+uint8_t pc_take_extint(struct vm *vm);
+
+/* Characters typed on the VM's console; those that do not fit are dropped.
+ * Takes vm->lock. */
+void pc_console_input(struct vm *vm, const char *data, uint32_t size);
+
+/* Press the power button: SCI with PWRBTN_STS. Takes vm->lock. */
+void pc_press_power_button(struct vm *vm);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * CPUID: what the guest is shown, by policy. [pure]
+ *
+ * A VM's table is made once: of the machine's CPUID, the policy (which bits of
+ * which leaf a guest may have: those whose feature works) and the VM (topology).
+ * What differs between vCPUs or changes (APIC ids, OSXSAVE, XSAVE size) is put in
+ * when it is asked for.
+ */
+#ifndef KERNEL_EXIT_CPUID_H
+#define KERNEL_EXIT_CPUID_H
+
+#include "kernel/vcpu.h"
+
+struct cpuid_words {
+	uint32_t eax, ebx, ecx, edx;
+};
+
+/* The machine's own CPUID instruction; a pure file cannot execute it. */
+struct cpuid_words cpuid_machine(uint32_t leaf, uint32_t subleaf);
+
+/* For a VM of @vcpu_count vCPUs. NULL: no memory. */
+struct cpuid_table *cpuid_table_create(uint32_t vcpu_count);
+void cpuid_table_destroy(struct cpuid_table *table);
+
+/* What @vcpu sees in @leaf, @subleaf. */
+struct cpuid_words cpuid_read(struct vcpu *vcpu, uint32_t leaf,
+			      uint32_t subleaf);
+
+/* The exit: RAX..RDX from RAX, RCX, and skip. */
+void exit_cpuid(struct vcpu *vcpu);
+
+/* Bits that the guest may set, as its CPUID says: of CR4, of EFER, of XCR0. */
+uint64_t cpuid_cr4_mask(const struct cpuid_table *table);
+uint64_t cpuid_efer_mask(const struct cpuid_table *table);
+uint64_t cpuid_xcr0_mask(const struct cpuid_table *table);
+/* Width of guest-physical addresses. */
+uint8_t cpuid_address_bits(const struct cpuid_table *table);
+
+#endif

@@ -1,0 +1,150 @@
+/*
+ * Guest memory: which machine frame is behind a guest-physical address. [pure]
+ *
+ * This is the only way to touch guest memory. The second-level page table is the
+ * record of what the guest has; there is no other. RAM is absent until it is
+ * touched (by the guest, or by guest_write for it), then filled with a zeroed
+ * frame: 2 MiB at once where the range, the quota and free memory allow it.
+ *
+ *	slot	a range of guest-physical addresses that has memory:
+ *		RAM (frames of its own), or an image (machine memory shared by
+ *		VMs, mapped read-only; written: a private copy of the page)
+ *	leaf	a mapped page. Own frames are freed with it, foreign ones are not:
+ *		software bit PT_SOFT_FOREIGN of the entry tells them apart
+ *	pin	a promise that the frames behind a range stay what they are:
+ *		for rings that a device holds pointers to, and for DMA
+ *
+ * Walking takes no lock: tables are only added while the VM lives, entries change
+ * atomically, and a frame that leaves the table is freed only after every CPU has
+ * passed a scheduling point (guest_mem_release). Code that holds a pointer into
+ * guest memory therefore must not give way, unless it holds a pin.
+ * gm->lock (LOCK_RANK_GUEST_MEM) serialises changes; frames are zeroed or copied
+ * before it is taken.
+ */
+#ifndef MM_GUEST_MEM_H
+#define MM_GUEST_MEM_H
+
+#include "kernel/lib/list.h"
+#include "kernel/lib/spinlock.h"
+#include "mm/pgtable.h"
+
+#define GUEST_SLOTS_MAX 16
+
+enum guest_slot_kind { GUEST_RAM, GUEST_ROM };
+
+/* Legend: (o) set before the VM runs. */
+struct guest_slot {
+	uint64_t base; /* (o) gpa, multiple of 4 KiB */
+	uint64_t size; /* (o) */
+	uint8_t kind;  /* (o) enum guest_slot_kind */
+};
+
+/* Legend: (o) set before the VM runs, [l] guarded by lock. */
+struct guest_mem {
+	struct pgtable table; /* changes [l] */
+	struct spinlock lock; /* LOCK_RANK_GUEST_MEM */
+	uint32_t node;	      /* (o) frames come from here first */
+	uint32_t slot_count;  /* (o) */
+	struct guest_slot slots[GUEST_SLOTS_MAX]; /* (o) by base, disjoint */
+	struct list pins;			  /* [l] */
+	uint64_t own_size;     /* [l] bytes of frames that are its own */
+	uint64_t foreign_size; /* [l] bytes mapped from images */
+	uint64_t table_size;   /* [l] bytes of page tables */
+};
+
+/* What came of a touch. */
+enum guest_fault {
+	GUEST_FAULT_DONE,      /* mapped, by us or meanwhile: try again */
+	GUEST_FAULT_DEVICE,    /* no memory there */
+	GUEST_FAULT_READ_ONLY, /* a write to ROM */
+	GUEST_FAULT_NO_MEMORY, /* of the machine */
+};
+
+/* An empty address space. @leaf_level_max: 1 to 3, largest mapping (3 only where
+ * asked: 1 GiB is taken at once). -ENOMEM. */
+int guest_mem_init(struct guest_mem *gm, const struct pt_format *format,
+		   uint8_t leaf_level_max, uint32_t node);
+
+/* Free all own frames and all tables. No vCPU runs and nothing is pinned. */
+void guest_mem_fini(struct guest_mem *gm);
+
+/* Let [base, base + size) be memory. Multiples of 4 KiB, disjoint. -EINVAL,
+ * -ENOSPC. */
+int guest_mem_add(struct guest_mem *gm, enum guest_slot_kind kind, gpa_t base,
+		  uint64_t size);
+
+/* Show machine memory [hpa, hpa + size), which stays others', at @base inside a
+ * slot, nothing mapped there yet: read-only, a private copy when written.
+ * -EINVAL, -EEXIST, -ENOMEM. */
+int guest_mem_share(struct guest_mem *gm, gpa_t base, hpa_t hpa, uint64_t size);
+
+/* The CPU could not finish an @access (ACCESS_* of vmexit.h: bit 0 write, bit 1
+ * execute) to @gpa. Any vCPU, no lock held. */
+enum guest_fault guest_mem_fault(struct guest_mem *gm, gpa_t gpa,
+				 uint32_t access);
+
+/* Is there a slot? */
+bool guest_mem_has(const struct guest_mem *gm, gpa_t gpa);
+
+/*
+ * Copy between guest and hypervisor; filled on touch. Wholly inside slots, else
+ * -EFAULT and nothing is copied; -ENOMEM. Writes to ROM: -EFAULT, but for
+ * guest_load, which loaders use. Any lock below LOCK_RANK_GUEST_MEM may be
+ * held.
+ */
+int guest_read(struct guest_mem *gm, gpa_t gpa, void *to, uint64_t size);
+int guest_write(struct guest_mem *gm, gpa_t gpa, const void *from,
+		uint64_t size);
+int guest_load(struct guest_mem *gm, gpa_t gpa, const void *from,
+	       uint64_t size);
+int guest_zero(struct guest_mem *gm, gpa_t gpa, uint64_t size);
+/* Within one guest or between two. */
+int guest_copy(struct guest_mem *to_gm, gpa_t to, struct guest_mem *from_gm,
+	       gpa_t from, uint64_t size);
+
+/* Read or write naturally aligned words as one access; lock-free with the
+ * guest's own atomics. Same errors. */
+int guest_read_u16(struct guest_mem *gm, gpa_t gpa, uint16_t *value);
+int guest_read_u32(struct guest_mem *gm, gpa_t gpa, uint32_t *value);
+int guest_read_u64(struct guest_mem *gm, gpa_t gpa, uint64_t *value);
+int guest_write_u16(struct guest_mem *gm, gpa_t gpa, uint16_t value);
+int guest_write_u32(struct guest_mem *gm, gpa_t gpa, uint32_t value);
+int guest_write_u64(struct guest_mem *gm, gpa_t gpa, uint64_t value);
+/* Exchange if equal: *expected becomes what was there. 0 (then look at
+ * *expected), -EFAULT, -ENOMEM. @size 1, 2, 4, 8. */
+int guest_compare_exchange(struct guest_mem *gm, gpa_t gpa, unsigned int size,
+			   uint64_t *expected, uint64_t desired);
+
+/* Pointer to the byte at @gpa, good to the end of its page and until the thread
+ * gives way; NULL: no memory there, ROM with @access write, or none free. */
+void *guest_pointer(struct guest_mem *gm, gpa_t gpa, uint32_t access);
+
+/* A pinned range with pointers to its pages. */
+#define GUEST_PIN_PAGES_MAX 9 /* 32 KiB at any alignment */
+
+struct guest_pin {
+	struct list link;
+	uint64_t base; /* gpa */
+	uint64_t size; /* 0: not pinned */
+	void *pages[GUEST_PIN_PAGES_MAX];
+};
+
+/* Make present, writable if @access says so, and hold still. -EFAULT, -EINVAL
+ * (too long), -ENOMEM. */
+int guest_pin(struct guest_mem *gm, struct guest_pin *pin, gpa_t base,
+	      uint64_t size, uint32_t access);
+void guest_unpin(struct guest_mem *gm, struct guest_pin *pin);
+
+/* Pointer to byte @offset of the pinned range, good to the end of its page. */
+static inline void *guest_pin_at(const struct guest_pin *pin, uint64_t offset)
+{
+	uint64_t at = (pin->base & (PAGE_SIZE - 1)) + offset;
+
+	return (char *)pin->pages[at >> PAGE_SHIFT] + (at & (PAGE_SIZE - 1));
+}
+
+/* Make the CPU fault on the page of @gpa once more, keeping its content. For the
+ * test device. */
+void guest_mem_hide(struct guest_mem *gm, gpa_t gpa);
+
+#endif
