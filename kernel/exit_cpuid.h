@@ -33,7 +33,21 @@ void exit_cpuid(struct vcpu *vcpu);
 uint64_t cpuid_cr4_mask(const struct cpuid_table *table);
 uint64_t cpuid_efer_mask(const struct cpuid_table *table);
 uint64_t cpuid_xcr0_mask(const struct cpuid_table *table);
-/* Width of guest-physical addresses. */
+/* Width of guest-physical and of linear addresses. */
 uint8_t cpuid_address_bits(const struct cpuid_table *table);
+uint8_t cpuid_linear_bits(const struct cpuid_table *table);
+
+/* What this machine would let be set in CR4, and the most that any guest may set
+ * in XCR0. */
+uint64_t cpuid_machine_cr4_mask(void);
+uint64_t cpuid_machine_xcr0_mask(void);
+
+/* AMD or one that follows it: VMMCALL, and the MSRs of that family. */
+bool cpuid_is_amd(const struct cpuid_table *table);
+
+/* @leaf, @subleaf as the table has it, before what differs between vCPUs is put
+ * in. */
+struct cpuid_words cpuid_leaf(const struct cpuid_table *table, uint32_t leaf,
+			      uint32_t subleaf);
 
 #endif

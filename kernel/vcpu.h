@@ -194,6 +194,8 @@ struct vcpu {
 			the back end loads it at entry */
 	bool is_shadowed; /* behind STI or MOV SS at the last exit */
 	bool is_nmi_pending;
+	uint8_t windows;      /* WINDOW_* that the back end was asked for */
+	bool is_event_due;    /* event_prepare has something to look at */
 	uint8_t activity;     /* enum vcpu_activity */
 	uint8_t startup_page; /* (a) */
 	uint32_t number;      /* (o) in its VM; the APIC id too */
@@ -201,9 +203,10 @@ struct vcpu {
 	uint64_t tsc_offset;  /* guest's TSC = machine's + this */
 	uint64_t xcr0;
 	uint64_t xss;
-	uint64_t tsc_aux;
-	uint64_t dr[4]; /* while not loaded */
-	void *xsave;	/* (o) FPU state while not loaded */
+	uint64_t tsc_aux; /* while not loaded: guests write the MSR direct */
+	uint64_t dr[4];	  /* while not loaded */
+	void *xsave;	  /* (o) FPU state while not loaded, in frames */
+	uint64_t flush_generation; /* of guest memory, when last flushed */
 	struct timer lapic_timer;
 	struct timer device_timer; /* vCPU 0: the earliest vm_timer */
 	struct thread *thread;	   /* (o) */
@@ -219,9 +222,11 @@ struct vcpu {
 		uint64_t mtrr_variable[16];
 		uint64_t spec_ctrl;
 		uint64_t kvm_clock; /* SYSTEM_TIME */
+		uint64_t kvm_wall_clock;
 		uint64_t kvm_pv_eoi;
 		uint64_t mcg_status;
 		uint64_t pat;
+		uint64_t hwcr;
 	} msr;
 
 	uint64_t exit_count[EXIT_REASON_COUNT];
@@ -251,6 +256,9 @@ void vcpu_arm_lapic_timer(struct vcpu *vcpu, uint64_t deadline);
 
 /* Guest's TSC now. */
 uint64_t vcpu_tsc(const struct vcpu *vcpu);
+
+/* XSETBV by the calling thread's vCPU; checked. */
+void vcpu_write_xcr0(struct vcpu *vcpu, uint64_t value);
 
 /* XMM register @number (0 to 15) of the calling thread's vCPU. */
 struct xmm {

@@ -81,6 +81,8 @@ struct vm {
 	uint64_t ram_size;	   /* (o) bytes */
 	uint64_t clock_base;	   /* (o) time_now() when it started: its
 					   clocks begin at 0 */
+	uint64_t tsc_offset;	   /* (o) its vCPUs' at first: their TSCs were
+					   0 at clock_base */
 	uint64_t wall_base;	   /* (o) wall clock then, ns since 1970 */
 	uint64_t deadlines[VM_TIMER_COUNT]; /* [l] TIME_NEVER: not armed */
 	uint32_t state;			    /* (a) enum vm_state */
@@ -88,6 +90,7 @@ struct vm {
 	uint32_t exit_code;		    /* of VM_END_EXIT */
 	struct diag fault;		    /* of VM_END_FAULT */
 	uint32_t running_vcpus; /* (a) whose threads have not left yet */
+	bool has_firmware;	/* (o) */
 	uint32_t panicked;	/* the guest's kernel said so (pvpanic) */
 	struct list link;	/* in the list of VMs */
 	const struct config_vm *config; /* (o) */
