@@ -10,16 +10,31 @@
  *		RAM (frames of its own), or an image (machine memory shared by
  *		VMs, mapped read-only; written: a private copy of the page)
  *	leaf	a mapped page. Own frames are freed with it, foreign ones are not:
- *		software bit PT_SOFT_FOREIGN of the entry tells them apart
+ *		software bit PT_SOFT_FOREIGN of the entry tells them apart. A
+ *		hidden one (PT_SOFT_HIDDEN) is there for us, but the CPU faults
  *	pin	a promise that the frames behind a range stay what they are:
  *		for rings that a device holds pointers to, and for DMA
  *
+ *	guest_mem.c	slots, images, faults of the CPU, the end
+ *	guest_touch.c	how a page comes to be there, and to be the guest's own
+ *	guest_copy.c	bytes in and out
+ *	guest_word.c	single atomic accesses
+ *	guest_pin.c	pointers and pins
+ *
  * Walking takes no lock: tables are only added while the VM lives, entries change
- * atomically, and a frame that leaves the table is freed only after every CPU has
- * passed a scheduling point (guest_mem_release). Code that holds a pointer into
- * guest memory therefore must not give way, unless it holds a pin.
- * gm->lock (LOCK_RANK_GUEST_MEM) serialises changes; frames are zeroed or copied
- * before it is taken.
+ * atomically, and no own frame leaves the table before guest_mem_fini. That will
+ * change, and a frame that leaves be freed only after every CPU has passed a
+ * scheduling point: code that holds a pointer into guest memory must not give
+ * way, unless it holds a pin. gm->lock (LOCK_RANK_GUEST_MEM) serialises changes;
+ * frames of data are zeroed or copied before it is taken.
+ *
+ * Stale translations. Adding one needs no flush. Whatever changes or takes away
+ * one (the private copy of an image's page, guest_mem_hide) increments
+ * gm->flush_generation afterwards. A vCPU compares it with the one of its last
+ * flush before each entry, with VCPU_INSIDE set, and flushes if it moved. Who
+ * finds it moved by his own call (guest_mem_fault, guest_write, …) must get the
+ * other vCPUs out of the guest, by vcpu_request, and wait for that where he may:
+ * until then they see the image's page and not the copy.
  */
 #ifndef MM_GUEST_MEM_H
 #define MM_GUEST_MEM_H
@@ -39,17 +54,16 @@ struct guest_slot {
 	uint8_t kind;  /* (o) enum guest_slot_kind */
 };
 
-/* Legend: (o) set before the VM runs, [l] guarded by lock. */
+/* Legend: (o) set before the VM runs, (a) atomic, [l] guarded by lock. */
 struct guest_mem {
-	struct pgtable table; /* changes [l] */
-	struct spinlock lock; /* LOCK_RANK_GUEST_MEM */
-	uint32_t node;	      /* (o) frames come from here first */
-	uint32_t slot_count;  /* (o) */
+	struct pgtable table;			  /* changes [l] */
+	struct spinlock lock;			  /* LOCK_RANK_GUEST_MEM */
+	uint32_t slot_count;			  /* (o) */
 	struct guest_slot slots[GUEST_SLOTS_MAX]; /* (o) by base, disjoint */
 	struct list pins;			  /* [l] */
-	uint64_t own_size;     /* [l] bytes of frames that are its own */
-	uint64_t foreign_size; /* [l] bytes mapped from images */
-	uint64_t table_size;   /* [l] bytes of page tables */
+	uint64_t own_size;	   /* [l] bytes of frames that are its own */
+	uint64_t foreign_size;	   /* [l] bytes mapped from images */
+	uint64_t flush_generation; /* (a) changes of translations so far */
 };
 
 /* What came of a touch. */
@@ -60,22 +74,23 @@ enum guest_fault {
 	GUEST_FAULT_NO_MEMORY, /* of the machine */
 };
 
-/* An empty address space. @leaf_level_max: 1 to 3, largest mapping (3 only where
- * asked: 1 GiB is taken at once). -ENOMEM. */
+/* An empty address space; frames come from @node first. @leaf_level_max: 1 to 3,
+ * largest mapping (3 only where asked: 1 GiB is taken at once). -ENOMEM. */
 int guest_mem_init(struct guest_mem *gm, const struct pt_format *format,
 		   uint8_t leaf_level_max, uint32_t node);
 
 /* Free all own frames and all tables. No vCPU runs and nothing is pinned. */
 void guest_mem_fini(struct guest_mem *gm);
 
-/* Let [base, base + size) be memory. Multiples of 4 KiB, disjoint. -EINVAL,
- * -ENOSPC. */
+/* Let [base, base + size) be memory. Multiples of 4 KiB, below 2^48, disjoint.
+ * -EINVAL, -ENOSPC. */
 int guest_mem_add(struct guest_mem *gm, enum guest_slot_kind kind, gpa_t base,
 		  uint64_t size);
 
-/* Show machine memory [hpa, hpa + size), which stays others', at @base inside a
- * slot, nothing mapped there yet: read-only, a private copy when written.
- * -EINVAL, -EEXIST, -ENOMEM. */
+/* Show machine memory [hpa, hpa + size), which stays others' and is in the direct
+ * map, at @base inside one slot, nothing touched there yet: read-only, a private
+ * copy when written. Multiples of 4 KiB; if both have the same place in 2 MiB,
+ * large pages are used. -EINVAL, -EEXIST, -ENOMEM: nothing is shown. */
 int guest_mem_share(struct guest_mem *gm, gpa_t base, hpa_t hpa, uint64_t size);
 
 /* The CPU could not finish an @access (ACCESS_* of vmexit.h: bit 0 write, bit 1
@@ -86,11 +101,18 @@ enum guest_fault guest_mem_fault(struct guest_mem *gm, gpa_t gpa,
 /* Is there a slot? */
 bool guest_mem_has(const struct guest_mem *gm, gpa_t gpa);
 
+/* Bytes of page tables now. No lock held. */
+uint64_t guest_mem_table_size(struct guest_mem *gm);
+
+/* Changes of translations so far: see above. */
+uint64_t guest_mem_flush_generation(const struct guest_mem *gm);
+
 /*
- * Copy between guest and hypervisor; filled on touch. Wholly inside slots, else
- * -EFAULT and nothing is copied; -ENOMEM. Writes to ROM: -EFAULT, but for
- * guest_load, which loaders use. Any lock below LOCK_RANK_GUEST_MEM may be
- * held.
+ * Copy between guest and hypervisor. Wholly inside slots, else -EFAULT and
+ * nothing is copied; -ENOMEM: some of it may be. Writing fills what is absent;
+ * reading, and zeroing, do not: absent memory is zero already. Writes to ROM:
+ * -EFAULT, but for guest_load, which loaders use. Any lock of a rank below
+ * LOCK_RANK_GUEST_MEM may be held.
  */
 int guest_read(struct guest_mem *gm, gpa_t gpa, void *to, uint64_t size);
 int guest_write(struct guest_mem *gm, gpa_t gpa, const void *from,
@@ -98,12 +120,12 @@ int guest_write(struct guest_mem *gm, gpa_t gpa, const void *from,
 int guest_load(struct guest_mem *gm, gpa_t gpa, const void *from,
 	       uint64_t size);
 int guest_zero(struct guest_mem *gm, gpa_t gpa, uint64_t size);
-/* Within one guest or between two. */
+/* Within one guest or between two; of ranges that overlap, some order. */
 int guest_copy(struct guest_mem *to_gm, gpa_t to, struct guest_mem *from_gm,
 	       gpa_t from, uint64_t size);
 
 /* Read or write naturally aligned words as one access; lock-free with the
- * guest's own atomics. Same errors. */
+ * guest's own atomics. Same errors; not aligned: -EFAULT too. */
 int guest_read_u16(struct guest_mem *gm, gpa_t gpa, uint16_t *value);
 int guest_read_u32(struct guest_mem *gm, gpa_t gpa, uint32_t *value);
 int guest_read_u64(struct guest_mem *gm, gpa_t gpa, uint64_t *value);
@@ -125,12 +147,13 @@ void *guest_pointer(struct guest_mem *gm, gpa_t gpa, uint32_t access);
 struct guest_pin {
 	struct list link;
 	uint64_t base; /* gpa */
-	uint64_t size; /* 0: not pinned */
+	uint64_t size; /* 0, as at first: not pinned */
 	void *pages[GUEST_PIN_PAGES_MAX];
 };
 
-/* Make present, writable if @access says so, and hold still. -EFAULT, -EINVAL
- * (too long), -ENOMEM. */
+/* Make present and the guest's own, so that nothing takes their place, and hold
+ * still. -EFAULT (with write in @access: ROM too), -EINVAL (empty or too long),
+ * -ENOMEM. */
 int guest_pin(struct guest_mem *gm, struct guest_pin *pin, gpa_t base,
 	      uint64_t size, uint32_t access);
 void guest_unpin(struct guest_mem *gm, struct guest_pin *pin);

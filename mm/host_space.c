@@ -29,12 +29,19 @@ hpa_t pgtable_page_alloc(const struct pgtable *pt)
 {
 	hpa_t page;
 
-	(void)pt;
+	if (pt->format != &pt_format_host)
+		return frame_alloc_zeroed(0, pt->node);
 	if (!stock->count)
 		return HPA_NONE;
 	page = stock->frames[--stock->count];
 	memset(phys_to_virt(page), 0, PAGE_SIZE);
 	return page;
+}
+
+void pgtable_page_free(const struct pgtable *pt, hpa_t page)
+{
+	CHECK(pt->format != &pt_format_host);
+	frame_free(page, 0);
 }
 
 /* Frames for tables are got before the lock: the allocator itself maps (see

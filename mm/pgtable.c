@@ -26,6 +26,7 @@
 #define HOST_LEAF (PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY | PTE_GLOBAL)
 
 const struct pt_format pt_format_host = {
+	.is_signed = true,
 	.present_mask = PTE_PRESENT,
 	.address_mask = BITS(51, 12),
 	.table_bits = PTE_PRESENT | PTE_WRITE | PTE_ACCESSED,
@@ -47,24 +48,29 @@ static unsigned int level_shift(unsigned int level)
 	return PAGE_SHIFT + 9 * (level - 1);
 }
 
-static uint64_t level_size(unsigned int level)
-{
-	return BIT(level_shift(level));
-}
-
-/* The 4-level canonical form: bits above 47 (56) repeat it. */
+/* The canonical form, where there is one: bits above 47 (56) repeat it. */
 static uint64_t canonical(const struct pgtable *pt, uint64_t virt)
 {
 	unsigned int unused = 64 - level_shift(pt->levels + 1U);
 
+	if (!pt->format->is_signed)
+		return virt;
 	return (uint64_t)((int64_t)(virt << unused) >> unused);
 }
 
-static uint64_t *entry_at(hpa_t table, uint64_t virt, unsigned int level)
+/* acquire: with the release in change, a table's entries are seen after the way
+ * to it */
+static uint64_t load(const uint64_t *at)
+{
+	return __atomic_load_n(at, __ATOMIC_ACQUIRE);
+}
+
+static struct pt_entry entry_at(hpa_t table, uint64_t virt, unsigned int level)
 {
 	uint64_t *entries = phys_to_virt(table);
+	uint64_t *at = &entries[virt >> level_shift(level) & (PT_ENTRIES - 1)];
 
-	return &entries[virt >> level_shift(level) & (PT_ENTRIES - 1)];
+	return (struct pt_entry){ at, load(at), level };
 }
 
 static bool is_present(const struct pgtable *pt, uint64_t entry)
@@ -72,15 +78,31 @@ static bool is_present(const struct pgtable *pt, uint64_t entry)
 	return (entry & pt->format->present_mask) != 0;
 }
 
-static bool is_leaf(const struct pgtable *pt, uint64_t entry,
-		    unsigned int level)
+static bool is_table(const struct pgtable *pt, uint64_t entry,
+		     unsigned int level)
 {
-	return level == 1 || (entry & pt->format->large_bit);
+	return level > 1 && is_present(pt, entry) &&
+	       !(entry & pt->format->large_bit);
 }
 
 static hpa_t entry_address(const struct pgtable *pt, uint64_t entry)
 {
 	return HPA(entry & pt->format->address_mask);
+}
+
+static hpa_t table_alloc(struct pgtable *pt)
+{
+	hpa_t table = pgtable_page_alloc(pt);
+
+	if (!hpa_equals(table, HPA_NONE))
+		pt->tables++;
+	return table;
+}
+
+static void table_free(struct pgtable *pt, hpa_t table)
+{
+	pt->tables--;
+	pgtable_page_free(pt, table);
 }
 
 int pgtable_init(struct pgtable *pt, const struct pt_format *format,
@@ -89,58 +111,104 @@ int pgtable_init(struct pgtable *pt, const struct pt_format *format,
 	pt->format = format;
 	pt->levels = levels;
 	pt->leaf_level_max = leaf_level_max;
-	pt->root = pgtable_page_alloc(pt);
+	pt->tables = 0;
+	pt->root = table_alloc(pt);
 	return hpa_equals(pt->root, HPA_NONE) ? -ENOMEM : 0;
 }
 
-/* Go from @table at @level to the table below it for @virt, making it if need
- * be. */
-static int descend(struct pgtable *pt, hpa_t *table, uint64_t virt,
-		   unsigned int level)
+struct pt_entry pgtable_look(const struct pgtable *pt, uint64_t virt)
 {
-	uint64_t *entry = entry_at(*table, virt, level);
-	hpa_t below;
+	struct pt_entry entry = entry_at(pt->root, virt, pt->levels);
 
-	if (!is_present(pt, *entry)) {
-		below = pgtable_page_alloc(pt);
-		if (hpa_equals(below, HPA_NONE))
-			return -ENOMEM;
-		/* release: the table's zeroes are seen before the way to it is
-		 */
-		__atomic_store_n(entry, below.value | pt->format->table_bits,
-				 __ATOMIC_RELEASE);
-	} else if (is_leaf(pt, *entry, level)) {
-		return -EEXIST;
+	while (is_table(pt, entry.value, entry.level))
+		entry = entry_at(entry_address(pt, entry.value), virt,
+				 entry.level - 1);
+	return entry;
+}
+
+hpa_t pgtable_address(const struct pgtable *pt, const struct pt_entry *entry,
+		      uint64_t virt)
+{
+	uint64_t size = pgtable_level_size(entry->level);
+	uint64_t base = entry_address(pt, entry->value).value;
+
+	return HPA(align_down(base, size) + (virt & (size - 1)));
+}
+
+uint64_t pgtable_leaf(const struct pgtable *pt, unsigned int level, hpa_t hpa,
+		      uint32_t flags)
+{
+	uint64_t bits = pt->format->leaf_bits[flags];
+
+	CHECK(bits && is_aligned(hpa.value, pgtable_level_size(level)));
+	if (level > 1)
+		bits |= pt->format->large_bit;
+	return hpa.value | bits;
+}
+
+/* False: another CPU was first. */
+static bool change(struct pt_entry *entry, uint64_t value)
+{
+	if (!__atomic_compare_exchange_n(entry->at, &entry->value, value, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return false;
+	entry->value = value;
+	return true;
+}
+
+/* Fill the new @table with the pieces of the leaf @entry. */
+static void fill_pieces(const struct pgtable *pt, hpa_t table,
+			const struct pt_entry *entry)
+{
+	uint64_t *pieces = phys_to_virt(table);
+	uint64_t piece = entry->value;
+
+	if (!(piece & PT_SOFT_SPLIT))
+		piece |= FIELD_PUT(PT_SOFT_SPLIT, entry->level);
+	if (entry->level == 2)
+		piece &= ~pt->format->large_bit;
+	for (unsigned int i = 0; i < PT_ENTRIES; i++)
+		pieces[i] = piece + i * pgtable_level_size(entry->level - 1);
+}
+
+/* Put a table in the place of the hole or leaf @entry, meaning the same, and go
+ * to its entry for @virt. */
+static int split(struct pgtable *pt, struct pt_entry *entry, uint64_t virt)
+{
+	hpa_t table = table_alloc(pt);
+
+	if (hpa_equals(table, HPA_NONE))
+		return -ENOMEM;
+	if (entry->value)
+		fill_pieces(pt, table, entry);
+	if (!change(entry, table.value | pt->format->table_bits)) {
+		table_free(pt, table);
+		return -EAGAIN;
 	}
-	*table = entry_address(pt, *entry);
+	*entry = entry_at(table, virt, entry->level - 1);
 	return 0;
 }
 
-/*
- * Set one leaf for @virt, at @level_max or, where a table is already there,
- * below it. *level is where it went.
- */
-static int map_one(struct pgtable *pt, uint64_t virt, hpa_t hpa,
-		   unsigned int level_max, uint64_t bits, unsigned int *level)
+int pgtable_split(struct pgtable *pt, struct pt_entry *entry, uint64_t virt,
+		  unsigned int level)
 {
-	hpa_t table = pt->root;
-	uint64_t *entry;
-	int err;
+	while (entry->level > level) {
+		int err = split(pt, entry, virt);
 
-	for (*level = pt->levels;; (*level)--) {
-		entry = entry_at(table, virt, *level);
-		if (*level <= level_max && !is_present(pt, *entry))
-			break;
-		if (*level == 1)
-			return -EEXIST;
-		err = descend(pt, &table, virt, *level);
 		if (err)
 			return err;
 	}
-	if (*level > 1)
-		bits |= pt->format->large_bit;
-	__atomic_store_n(entry, hpa.value | bits, __ATOMIC_RELEASE);
 	return 0;
+}
+
+int pgtable_replace(struct pgtable *pt, struct pt_entry *entry, uint64_t virt,
+		    unsigned int level, uint64_t value)
+{
+	int err = pgtable_split(pt, entry, virt, level);
+
+	if (err)
+		return err;
+	return change(entry, value) ? 0 : -EAGAIN;
 }
 
 static unsigned int largest_level(const struct pgtable *pt, uint64_t virt,
@@ -148,49 +216,42 @@ static unsigned int largest_level(const struct pgtable *pt, uint64_t virt,
 {
 	unsigned int level = pt->leaf_level_max;
 
-	while (level > 1 && (!is_aligned(virt | hpa.value, level_size(level)) ||
-			     size < level_size(level)))
+	while (level > 1 &&
+	       (!is_aligned(virt | hpa.value, pgtable_level_size(level)) ||
+		size < pgtable_level_size(level)))
 		level--;
 	return level;
+}
+
+int pgtable_map_soft(struct pgtable *pt, uint64_t virt, hpa_t hpa,
+		     uint64_t size, uint32_t flags, uint64_t soft)
+{
+	CHECK(is_aligned(virt | hpa.value | size, PAGE_SIZE));
+	while (size) {
+		struct pt_entry entry = pgtable_look(pt, virt);
+		unsigned int level = largest_level(pt, virt, hpa, size);
+		int err;
+
+		if (entry.value)
+			return -EEXIST;
+		if (level > entry.level)
+			level = entry.level;
+		err = pgtable_replace(pt, &entry, virt, level,
+				      pgtable_leaf(pt, level, hpa, flags) |
+					      soft);
+		if (err)
+			return err;
+		virt += pgtable_level_size(level);
+		hpa = hpa_add(hpa, pgtable_level_size(level));
+		size -= pgtable_level_size(level);
+	}
+	return 0;
 }
 
 int pgtable_map(struct pgtable *pt, uint64_t virt, hpa_t hpa, uint64_t size,
 		uint32_t flags)
 {
-	uint64_t bits = pt->format->leaf_bits[flags];
-
-	CHECK(bits && is_aligned(virt | hpa.value | size, PAGE_SIZE));
-	while (size) {
-		unsigned int level;
-		int err = map_one(pt, virt, hpa,
-				  largest_level(pt, virt, hpa, size), bits,
-				  &level);
-
-		if (err)
-			return err;
-		virt += level_size(level);
-		hpa = hpa_add(hpa, level_size(level));
-		size -= level_size(level);
-	}
-	return 0;
-}
-
-/*
- * Walk down for @virt until a leaf or a hole. *level is where it ended; the
- * entry there is returned.
- */
-static uint64_t *walk(const struct pgtable *pt, uint64_t virt,
-		      unsigned int *level)
-{
-	hpa_t table = pt->root;
-
-	for (*level = pt->levels;; (*level)--) {
-		uint64_t *entry = entry_at(table, virt, *level);
-
-		if (!is_present(pt, *entry) || is_leaf(pt, *entry, *level))
-			return entry;
-		table = entry_address(pt, *entry);
-	}
+	return pgtable_map_soft(pt, virt, hpa, size, flags, 0);
 }
 
 void pgtable_unmap(struct pgtable *pt, uint64_t virt, uint64_t size)
@@ -199,46 +260,97 @@ void pgtable_unmap(struct pgtable *pt, uint64_t virt, uint64_t size)
 
 	CHECK(is_aligned(virt | size, PAGE_SIZE));
 	while (virt != end) {
-		unsigned int level;
-		uint64_t *entry = walk(pt, virt, &level);
-		uint64_t next =
-			align_down(virt, level_size(level)) + level_size(level);
+		struct pt_entry entry = pgtable_look(pt, virt);
+		uint64_t leaf_size = pgtable_level_size(entry.level);
+		uint64_t next = align_down(virt, leaf_size) + leaf_size;
 
-		if (is_present(pt, *entry)) {
-			CHECK(is_aligned(virt, level_size(level)) &&
-			      end - virt >= level_size(level));
-			__atomic_store_n(entry, 0, __ATOMIC_RELEASE);
+		if (entry.value) {
+			CHECK(is_aligned(virt, leaf_size) &&
+			      end - virt >= leaf_size);
+			__atomic_store_n(entry.at, 0, __ATOMIC_RELEASE);
 		}
 		virt = end - virt < next - virt ? end : next;
 	}
 }
 
+static void fill_leaf(const struct pgtable *pt, uint64_t virt,
+		      const struct pt_entry *entry, struct pt_leaf *leaf)
+{
+	leaf->size = pgtable_level_size(entry->level);
+	virt = align_down(virt, leaf->size);
+	leaf->virt = canonical(pt, virt);
+	leaf->hpa = pgtable_address(pt, entry, virt);
+	leaf->entry = entry->value;
+}
+
 bool pgtable_find(const struct pgtable *pt, uint64_t virt, struct pt_leaf *leaf)
 {
-	unsigned int level;
-	uint64_t entry = *walk(pt, virt, &level);
+	struct pt_entry entry = pgtable_look(pt, virt);
 
-	if (!is_present(pt, entry))
+	if (!is_present(pt, entry.value))
 		return false;
-	leaf->size = level_size(level);
-	leaf->virt = canonical(pt, align_down(virt, leaf->size));
-	leaf->hpa = HPA(align_down(entry_address(pt, entry).value, leaf->size));
-	leaf->entry = entry;
+	fill_leaf(pt, virt, &entry, leaf);
 	return true;
 }
 
-bool pgtable_next(const struct pgtable *pt, uint64_t virt, struct pt_leaf *leaf)
+/* The address behind @entry, and behind the empty entries that follow it in its
+ * table. */
+static uint64_t skip(uint64_t virt, const struct pt_entry *entry)
+{
+	uint64_t size = pgtable_level_size(entry->level);
+	const uint64_t *at = entry->at;
+
+	do {
+		virt = align_down(virt, size) + size;
+		at++;
+	} while (!is_aligned(virt, size * PT_ENTRIES) && !load(at));
+	return virt;
+}
+
+/* The first leaf at or after @virt with a bit of @mask. */
+static bool next(const struct pgtable *pt, uint64_t virt, uint64_t mask,
+		 struct pt_leaf *leaf)
 {
 	uint64_t space = BIT(level_shift(pt->levels + 1U));
 	uint64_t at = virt & (space - 1);
 
 	while (at < space) {
-		unsigned int level;
+		struct pt_entry entry = pgtable_look(pt, at);
 
-		if (pgtable_find(pt, at, leaf))
+		if (entry.value & mask) {
+			fill_leaf(pt, at, &entry, leaf);
 			return true;
-		walk(pt, at, &level);
-		at = align_down(at, level_size(level)) + level_size(level);
+		}
+		at = skip(at, &entry);
 	}
 	return false;
+}
+
+bool pgtable_next(const struct pgtable *pt, uint64_t virt, struct pt_leaf *leaf)
+{
+	return next(pt, virt, pt->format->present_mask, leaf);
+}
+
+bool pgtable_next_used(const struct pgtable *pt, uint64_t virt,
+		       struct pt_leaf *leaf)
+{
+	return next(pt, virt, ~0UL, leaf);
+}
+
+/* At most one call deep a level. */
+static void destroy(struct pgtable *pt, hpa_t table, unsigned int level)
+{
+	const uint64_t *entries = phys_to_virt(table);
+
+	for (unsigned int i = 0; level > 1 && i < PT_ENTRIES; i++) {
+		if (is_table(pt, entries[i], level))
+			destroy(pt, entry_address(pt, entries[i]), level - 1);
+	}
+	table_free(pt, table);
+}
+
+void pgtable_destroy(struct pgtable *pt)
+{
+	destroy(pt, pt->root, pt->levels);
+	pt->root = HPA_NONE;
 }

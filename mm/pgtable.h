@@ -4,7 +4,9 @@
  *
  * What differs between the kinds is data: struct pt_format. Level 1 maps 4 KiB,
  * level 2 2 MiB, level 3 1 GiB. No locking here: the owner of a struct pgtable
- * serialises changes, and flushes TLBs after taking anything away.
+ * serialises changes, and flushes TLBs after taking anything away. Looking needs
+ * no lock: an entry changes in one step, a table is complete before the way to
+ * it is there, and tables stay until pgtable_destroy.
  */
 #ifndef MM_PGTABLE_H
 #define MM_PGTABLE_H
@@ -23,8 +25,19 @@
 #define PT_UNCACHED	   BIT(3)
 #define PT_FLAGS_COUNT	   16
 
+/*
+ * Bits of an entry that are the owner's: every kind of CPU ignores them in every
+ * kind of entry. In an entry that is not present, it ignores all others too.
+ */
+#define PT_SOFT_FOREIGN BIT(52) /* the memory is not freed with it */
+#define PT_SOFT_HIDDEN	BIT(53) /* a leaf, less its present bits */
+#define PT_SOFT_SPLIT \
+	BITS(55, 54) /* level it had when it was mapped, if a
+					larger one than now; kept here */
+
 /* Bits of an entry, per kind of table. */
 struct pt_format {
+	bool is_signed;	       /* addresses repeat their highest bit */
 	uint64_t present_mask; /* any of these: the entry is in use */
 	uint64_t address_mask; /* machine address, of a table or a leaf */
 	uint64_t table_bits;   /* of an entry that leads to a table */
@@ -38,6 +51,15 @@ struct pgtable {
 	hpa_t root;
 	uint8_t levels;		/* of the root: 4 or 5 */
 	uint8_t leaf_level_max; /* 1, 2 or 3 */
+	uint32_t node;	 /* (set by the owner) tables come from here first */
+	uint64_t tables; /* how many there are */
+};
+
+/* The entry that decides about an address: a leaf, or a hole. */
+struct pt_entry {
+	uint64_t *at;
+	uint64_t value; /* when it was read */
+	unsigned int level;
 };
 
 /* A mapping as found: [virt, virt + size) -> hpa. */
@@ -52,11 +74,17 @@ struct pt_leaf {
  */
 extern const struct pt_format pt_format_host;
 
-/* A zeroed frame for a table of @pt, or HPA_NONE. Supplied by the owner of the
- * tables (host_space.c). */
-hpa_t pgtable_page_alloc(const struct pgtable *pt);
+static inline uint64_t pgtable_level_size(unsigned int level)
+{
+	return BIT(PAGE_SHIFT + 9 * (level - 1));
+}
 
-/* An empty tree. -ENOMEM. */
+/* A zeroed frame for a table of @pt, or HPA_NONE; and back. Supplied by
+ * host_space.c, which gives its own table frames from a stock. */
+hpa_t pgtable_page_alloc(const struct pgtable *pt);
+void pgtable_page_free(const struct pgtable *pt, hpa_t page);
+
+/* An empty tree; pt->node is set. -ENOMEM. */
 int pgtable_init(struct pgtable *pt, const struct pt_format *format,
 		 uint8_t levels, uint8_t leaf_level_max);
 
@@ -67,6 +95,10 @@ int pgtable_init(struct pgtable *pt, const struct pt_format *format,
  */
 int pgtable_map(struct pgtable *pt, uint64_t virt, hpa_t hpa, uint64_t size,
 		uint32_t flags);
+
+/* The same; the leaves get the bits @soft (PT_SOFT_*) too. */
+int pgtable_map_soft(struct pgtable *pt, uint64_t virt, hpa_t hpa,
+		     uint64_t size, uint32_t flags, uint64_t soft);
 
 /*
  * Take away whatever is mapped in the range; its ends must not cut a leaf
@@ -82,5 +114,36 @@ bool pgtable_find(const struct pgtable *pt, uint64_t virt,
  * them. False: no more. */
 bool pgtable_next(const struct pgtable *pt, uint64_t virt,
 		  struct pt_leaf *leaf);
+
+/* The same, hidden leaves too. */
+bool pgtable_next_used(const struct pgtable *pt, uint64_t virt,
+		       struct pt_leaf *leaf);
+
+/* The entry that decides about @virt now. */
+struct pt_entry pgtable_look(const struct pgtable *pt, uint64_t virt);
+
+/* The machine address of @virt, by its leaf @entry, present or hidden. */
+hpa_t pgtable_address(const struct pgtable *pt, const struct pt_entry *entry,
+		      uint64_t virt);
+
+/* What an entry of @level holds that maps @hpa. */
+uint64_t pgtable_leaf(const struct pgtable *pt, unsigned int level, hpa_t hpa,
+		      uint32_t flags);
+
+/*
+ * Let an entry of @level, at most that of @entry, decide about @virt: a larger
+ * hole or leaf gives way to a table that means the same. *entry is the new one.
+ * -EAGAIN: it is no longer as *entry says; look again. -ENOMEM.
+ */
+int pgtable_split(struct pgtable *pt, struct pt_entry *entry, uint64_t virt,
+		  unsigned int level);
+
+/* The same, and it is @value from now on. After an error what is mapped is what
+ * was, but may have been split. */
+int pgtable_replace(struct pgtable *pt, struct pt_entry *entry, uint64_t virt,
+		    unsigned int level, uint64_t value);
+
+/* Free all tables. Nobody looks any more. */
+void pgtable_destroy(struct pgtable *pt);
 
 #endif

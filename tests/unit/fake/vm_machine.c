@@ -8,6 +8,7 @@
 #include "frame_machine.h"
 #include "kernel/cpu/time.h"
 #include "kernel/thread.h"
+#include "svm/npt.h"
 
 struct vm fake_vm;
 struct vcpu fake_vcpus[FAKE_VCPUS_MAX];
@@ -31,7 +32,7 @@ static void add_ram(uint64_t size)
 {
 	frame_machine_reset(NULL);
 	frame_machine_start_simple(GIB);
-	if (guest_mem_init(&fake_vm.memory, &pt_format_host, 2, 0) ||
+	if (guest_mem_init(&fake_vm.memory, &pt_format_npt, 2, 0) ||
 	    guest_mem_add(&fake_vm.memory, GUEST_RAM, (gpa_t){ 0 }, size))
 		abort();
 }
