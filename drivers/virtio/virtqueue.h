@@ -5,7 +5,11 @@
  * Everything in a ring is the guest's and may change at any time: a descriptor is
  * copied once, checked, then used. A ring that makes no sense is -EINVAL: the
  * device goes to NEEDS_RESET (virtio_fail), nothing else notices. Ring pages are
- * pinned while the queue is enabled.
+ * pinned while the queue is enabled, so ring words are plain loads and stores.
+ *
+ *	virtqueue.c	what devices call; which of the two formats
+ *	vq_split.c, vq_packed.c		rings, notifications, interrupts
+ *	vq_chain.c	segments, indirect tables, copying
  *
  * A queue is served by one thread at a time: its user sees to that.
  */
@@ -22,7 +26,9 @@ struct vq_segment {
 	uint32_t size;
 };
 
-/* A request: segments the device reads, then those it writes. */
+/* A request: segments the device reads, then those it writes. None is empty or
+ * wraps, and all together are at most 4 GiB; nothing says that there is memory.
+ * Too large for a stack. */
 struct vq_chain {
 	uint16_t id;	/* head or buffer id */
 	uint16_t taken; /* ring slots it takes (packed) */
@@ -47,18 +53,17 @@ struct virtqueue {
 	/* the device's position */
 	uint16_t next_avail;
 	uint16_t next_used;
-	uint16_t signalled_used;    /* next_used when last signalled (split) */
 	bool avail_wrap, used_wrap; /* packed */
-	bool is_signal_needed;	    /* something completed since last asked */
+	uint32_t unsignalled; /* ring slots completed since vq_take_signal */
 	struct guest_pin desc_pin, driver_pin, device_pin;
 };
 
 /* Check addresses and size, pin. -EINVAL, -EFAULT, -ENOMEM. */
 int vq_enable(struct virtqueue *vq, uint64_t features);
-/* Unpin and forget all, to power-on state. */
+/* Unpin and forget all but the memory: VQ_SIZE_MAX slots, no vector. */
 void vq_reset(struct virtqueue *vq);
 
-/* Take the next request: 1, 0 (none), -EINVAL. */
+/* Take the next request: 1, 0 (none, or not enabled), -EINVAL. */
 int vq_next_chain(struct virtqueue *vq, struct vq_chain *chain);
 /* Give it back, @written bytes into its write segments. */
 void vq_complete(struct virtqueue *vq, const struct vq_chain *chain,

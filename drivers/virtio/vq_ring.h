@@ -1,0 +1,90 @@
+/*
+ * What the parts of the virtqueue share: descriptors, and the split and packed
+ * forms of what virtqueue.h offers. [pure]
+ */
+#ifndef DRIVERS_VIRTIO_VQ_RING_H
+#define DRIVERS_VIRTIO_VQ_RING_H
+
+#include "drivers/virtio/virtqueue.h"
+
+/* Flags of a descriptor: virtio 1.2, 2.7.5 "The Virtqueue Descriptor Table" and
+ * 2.8.1 "Driver and Device Ring Wrap Counters". */
+#define VQ_DESC_NEXT	 BIT(0)
+#define VQ_DESC_WRITE	 BIT(1)
+#define VQ_DESC_INDIRECT BIT(2)
+#define VQ_DESC_AVAIL	 BIT(7)	 /* packed */
+#define VQ_DESC_USED	 BIT(15) /* packed */
+
+#define VQ_DESC_SIZE 16
+
+/* A descriptor as copied out of guest memory. */
+struct vq_desc {
+	uint64_t base;
+	uint32_t size;
+	uint16_t flags;
+	uint16_t link; /* split: the next one; packed: the buffer's id */
+};
+
+/* From the two words that a descriptor is, in a split ring. */
+static inline struct vq_desc vq_desc_split(uint64_t low, uint64_t high)
+{
+	return (struct vq_desc){ low, (uint32_t)high, (uint16_t)(high >> 32),
+				 (uint16_t)(high >> 48) };
+}
+
+/* The same in a packed ring: id and flags change places. */
+static inline struct vq_desc vq_desc_packed(uint64_t low, uint64_t high)
+{
+	return (struct vq_desc){ low, (uint32_t)high, (uint16_t)(high >> 48),
+				 (uint16_t)(high >> 32) };
+}
+
+/* Has the position of an event been passed on the way from @old to @new? virtio
+ * 1.2, 2.7.7.2 "Device Requirements: Used Buffer Notification Suppression":
+ * the event is asked for the entry written at index @event. */
+static inline bool vq_is_event_due(uint16_t event, uint16_t new_index,
+				   uint16_t old_index)
+{
+	return (uint16_t)(new_index - event - 1) <
+	       (uint16_t)(new_index - old_index);
+}
+
+/* vq_chain.c */
+void vq_chain_clear(struct vq_chain *chain);
+/* Append what @desc describes. -EINVAL. */
+int vq_chain_add(struct vq_chain *chain, const struct vq_desc *desc);
+/* Append all of the indirect table that @desc refers to. -EINVAL, -EFAULT,
+ * -ENOMEM. */
+int vq_chain_add_table(struct virtqueue *vq, struct vq_chain *chain,
+		       const struct vq_desc *desc);
+
+/* vq_split.c */
+int vq_split_enable(struct virtqueue *vq);
+int vq_split_next_chain(struct virtqueue *vq, struct vq_chain *chain);
+void vq_split_complete(struct virtqueue *vq, const struct vq_chain *chain,
+		       uint32_t written);
+bool vq_split_take_signal(struct virtqueue *vq);
+void vq_split_disable_notify(struct virtqueue *vq);
+bool vq_split_enable_notify(struct virtqueue *vq);
+
+/* vq_packed.c */
+int vq_packed_enable(struct virtqueue *vq);
+int vq_packed_next_chain(struct virtqueue *vq, struct vq_chain *chain);
+void vq_packed_complete(struct virtqueue *vq, const struct vq_chain *chain,
+			uint32_t written);
+void vq_packed_rewind(struct virtqueue *vq, const struct vq_chain *chain);
+bool vq_packed_take_signal(struct virtqueue *vq);
+void vq_packed_disable_notify(struct virtqueue *vq);
+bool vq_packed_enable_notify(struct virtqueue *vq);
+
+/* virtqueue.c: pin the three areas of these sizes and alignments. -EINVAL,
+ * -EFAULT, -ENOMEM. */
+struct vq_area {
+	uint64_t size;
+	uint64_t align;
+	uint32_t access;
+};
+int vq_pin(struct virtqueue *vq, struct vq_area desc, struct vq_area driver,
+	   struct vq_area device);
+
+#endif
