@@ -244,8 +244,9 @@ void vcpu_destroy(struct vcpu *vcpu);
  * Intel 64 Processor States Following Power-up, Reset, or INIT". */
 void vcpu_reset(struct vcpu *vcpu, bool is_init);
 
-/* Start its thread: the loop that runs the guest until REQUEST_STOP. */
-int vcpu_start(struct vcpu *vcpu);
+/* Make its thread, which begins to run the guest when it is unparked, and ends
+ * after REQUEST_STOP. -ENOMEM. */
+int vcpu_prepare(struct vcpu *vcpu);
 
 /* The instruction that exited is done: RIP behind it, shadow gone, #DB if
  * single-stepping. Decodes its length if the CPU did not tell it. */

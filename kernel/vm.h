@@ -62,7 +62,14 @@ enum vm_timer {
 };
 
 struct pc;
-struct console_stream;
+struct pci_root;
+
+/* Console output of a VM that does not have the console's focus. */
+#define VM_LINE_MAX 160
+struct vm_line {
+	uint32_t size;
+	char text[VM_LINE_MAX];
+};
 
 /* What a vCPU's CPUID shows: exit_cpuid.h. */
 struct cpuid_table;
@@ -77,6 +84,7 @@ struct vm {
 	struct io_space ports;	   /* changes [l] */
 	struct io_space mmio;	   /* changes [l] */
 	struct pc *pc;		   /* (o) the devices */
+	struct pci_root *pci;	   /* (o) its PCI bus */
 	struct cpuid_table *cpuid; /* (o) */
 	uint64_t ram_size;	   /* (o) bytes */
 	uint64_t clock_base;	   /* (o) time_now() when it started: its
@@ -89,10 +97,13 @@ struct vm {
 	uint32_t end;			    /* (a) enum vm_end */
 	uint32_t exit_code;		    /* of VM_END_EXIT */
 	struct diag fault;		    /* of VM_END_FAULT */
+	uint32_t fault_claimed;	/* (a) somebody writes fault */
+	bool is_serving_timers;	/* [l] */
 	uint32_t running_vcpus; /* (a) whose threads have not left yet */
 	bool has_firmware;	/* (o) */
 	uint32_t panicked;	/* the guest's kernel said so (pvpanic) */
-	struct list link;	/* in the list of VMs */
+	struct list link;	/* in the list of consoles */
+	struct vm_line line;	/* of console output, not complete yet */
 	const struct config_vm *config; /* (o) */
 };
 

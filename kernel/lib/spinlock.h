@@ -12,7 +12,8 @@
 #include <stdint.h>
 
 enum lock_rank {
-	LOCK_RANK_VM = 1,
+	LOCK_RANK_VM_LIST = 1,
+	LOCK_RANK_VM,
 	LOCK_RANK_SWITCH,
 	LOCK_RANK_PORT,
 	LOCK_RANK_GUEST_MEM,
