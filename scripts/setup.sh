@@ -3,7 +3,7 @@
 # are missing. Quick and silent when nothing is.
 set -eu
 
-build='gcc make nasm binutils gnu-efi grub-common grub-pc-bin
+build='gcc make nasm binutils acpica-tools gnu-efi grub-common grub-pc-bin
 	grub-efi-amd64-bin xorriso mtools console-setup-linux'
 run='qemu-system-x86 ovmf seabios ipxe-qemu'
 # bochs-term by name: apt would else pick a graphical front end for bochs.
