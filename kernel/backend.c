@@ -3,6 +3,8 @@
 
 #include "kernel/lib/errno.h"
 #include "kernel/lib/stop.h"
+#include "kernel/smp.h"
+#include "kernel/vcpu_load.h"
 #include "svm/svm.h"
 #include "vmx/vmx.h"
 
@@ -14,14 +16,36 @@ void backend_choose(void)
 	int err = svm_probe(&why);
 
 	name = "svm";
+	vcpu_ops = &svm_ops;
 	if (err == -ENODEV) {
 		err = vmx_probe(&why);
 		name = "vmx";
+		vcpu_ops = NULL; /* it does not run guests yet */
 	}
 	if (err == -ENODEV)
 		stop("this CPU has neither AMD SVM nor Intel VMX");
 	if (err)
 		stop("%s", why.text);
+}
+
+static void start_cpu(void *failures)
+{
+	vcpu_load_cpu_start();
+	if (vcpu_ops->cpu_start())
+		__atomic_fetch_add((uint32_t *)failures, 1, __ATOMIC_RELAXED);
+}
+
+void backend_start(void)
+{
+	uint32_t failures = 0;
+
+	if (!vcpu_ops)
+		return;
+	vcpu_load_init();
+	smp_call_all(start_cpu, &failures);
+	if (failures)
+		stop("not enough memory for virtualization on %u CPUs",
+		     failures);
 }
 
 const char *backend_name(void)

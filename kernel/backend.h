@@ -5,6 +5,9 @@
 /* Probe SVM, then VMX; stop with one line if neither can be used. */
 void backend_choose(void);
 
+/* Turn virtualization on on every running CPU; stop if one refuses. */
+void backend_start(void);
+
 /* "svm" or "vmx". */
 const char *backend_name(void);
 

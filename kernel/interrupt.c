@@ -1,5 +1,6 @@
 /* The hypervisor's own interrupts: one visible switch. Entered with interrupts
  * off, in idle or at a scheduling point. */
+#include "kernel/console_input.h"
 #include "kernel/cpu/apic.h"
 #include "kernel/cpu/trap.h"
 #include "kernel/lib/log.h"
@@ -12,6 +13,7 @@ void interrupt_dispatch(uint8_t vector)
 	case VECTOR_TIMER: timer_run_due(); break;
 	case VECTOR_RESCHEDULE:
 		break; /* having left idle or the guest is all it is for */
+	case VECTOR_CONSOLE: console_input_wake(); break;
 	case VECTOR_CALL: smp_serve_calls(); break;
 	case VECTOR_APIC_ERROR:
 		log_debug("apic: error bits 0x%x", apic_errors());

@@ -11,6 +11,7 @@ static struct spinlock lock = SPINLOCK_INIT(LOCK_RANK_LOG);
 static struct log_ring ring; /* [lock] */
 static enum log_level shown = LOG_INFO;
 static bool is_panicking;
+static bool is_line_open; /* [lock] a guest's, on the consoles */
 
 static const char *const prefixes[] = {
 	[LOG_ERROR] = "error: ",
@@ -39,6 +40,13 @@ static void log_unlock(void)
 {
 	if (!is_panicking)
 		spin_unlock(&lock);
+}
+
+static void end_open_line(void)
+{
+	if (is_line_open)
+		console_write("\n", 1);
+	is_line_open = false;
 }
 
 static void show_time(uint64_t time)
@@ -73,6 +81,7 @@ void log_line(enum log_level level, const char *format, ...)
 	log_lock();
 	log_ring_write(&ring, time, (uint8_t)level, text, length);
 	if (level <= shown) {
+		end_open_line();
 		show_time(time);
 		show_text(text, length);
 	}
@@ -91,7 +100,33 @@ void log_announce(const char *format, ...)
 	length = min_u64(length, sizeof(text) - 1);
 	log_lock();
 	log_ring_write(&ring, time_now(), LOG_INFO, text, length);
+	end_open_line();
 	show_text(text, length);
+	log_unlock();
+}
+
+void log_console_raw(const char *text, size_t size)
+{
+	if (!size)
+		return;
+	log_lock();
+	console_write_raw(text, size);
+	is_line_open = text[size - 1] != '\n';
+	log_unlock();
+}
+
+void log_console_line(const char *format, ...)
+{
+	char text[LOG_TEXT_MAX];
+	size_t length;
+	va_list args;
+
+	va_start(args, format);
+	length = fmt_print_v(text, sizeof(text), format, args);
+	va_end(args);
+	log_lock();
+	end_open_line();
+	show_text(text, min_u64(length, sizeof(text) - 1));
 	log_unlock();
 }
 

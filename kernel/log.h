@@ -13,6 +13,12 @@ void log_set_level(enum log_level level);
 void log_announce(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
 
+/* Output of guests: to the consoles only, not into the ring. A line of the log
+ * that comes in the middle of a guest's line begins on a new one. */
+void log_console_raw(const char *text, size_t size);
+void log_console_line(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+
 /* As log_ring_read, under the log's lock. */
 bool log_read(uint64_t *cursor, struct log_record *record, char *text);
 

@@ -5,6 +5,7 @@
 #include "drivers/host/ioapic.h"
 #include "drivers/host/pic.h"
 #include "kernel/backend.h"
+#include "kernel/console_input.h"
 #include "kernel/cpu/apic.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/descriptors.h"
@@ -16,6 +17,7 @@
 #include "kernel/smp.h"
 #include "kernel/lib/stop.h"
 #include "kernel/thread.h"
+#include "kernel/vm_life.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
 #include "mm/host_space.h"
@@ -61,6 +63,7 @@ static void mask_ioapics(const struct boot_info *info,
 
 		if (registers)
 			ioapic_mask_all(registers);
+		console_input_use_ioapic(i, registers);
 	}
 }
 
@@ -126,15 +129,25 @@ static void map_modules(const struct boot_info *info)
 	}
 }
 
-static void report_vms(struct slice text)
+/* Those of basalt.conf that start with the machine. */
+static void launch_vms(const struct boot_state *boot)
 {
-	struct config_cursor cursor = config_open(text);
-	struct config_vm vm;
+	struct config_cursor cursor = config_open(boot->config_text);
+	static struct config_vm vm; /* too large for the stack */
+	struct diag why;
 
-	while (config_next_vm(&cursor, &vm))
-		log_warn(
-			"vm %.*s: not started: this version runs no guests yet",
-			SLICE_ARGS(vm.name));
+	vm_init(&boot->info);
+	while (config_next_vm(&cursor, &vm)) {
+		if (!vm.is_autostarted)
+			continue;
+		if (!vcpu_ops)
+			log_warn("vm %.*s: not started: this version runs "
+				 "guests on AMD SVM only",
+				 SLICE_ARGS(vm.name));
+		else if (vm_launch(&vm, &why))
+			log_error("vm %.*s: not started: %s",
+				  SLICE_ARGS(vm.name), why.text);
+	}
 }
 
 static uint64_t free_memory(uint32_t node_count)
@@ -174,10 +187,12 @@ _Noreturn void hv_main(struct boot_state *boot)
 	start_time(boot);	  /* TSC, one-shot timer, wall clock */
 	start_cpus(boot);	  /* all others at once: hv_main_ap */
 	backend_choose();	  /* SVM or VMX, or stop */
+	backend_start();	  /* on every CPU */
 	map_modules(&boot->info); /* kernels, initrds, disks of guests */
-	report_vms(boot->config_text);
 	report_memory(boot);
 	report_ready(boot);
 	selftest_start(boot->config.selftest);
+	console_input_start(&boot->platform); /* keys, to guests */
+	launch_vms(boot); /* those that start by themselves */
 	thread_idle();
 }

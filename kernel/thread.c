@@ -208,11 +208,11 @@ static uint64_t first_frame(void *stack_top)
 	return (uint64_t)rsp;
 }
 
-struct thread *thread_create(uint32_t cpu, void (*run)(void *argument),
-			     void *argument, const char *format, ...)
+static struct thread *create_parked(uint32_t cpu, void (*run)(void *argument),
+				    void *argument, const char *format,
+				    va_list args)
 {
 	struct thread *thread = pool_alloc(&thread_pool);
-	va_list args;
 
 	if (!thread)
 		return NULL;
@@ -221,16 +221,39 @@ struct thread *thread_create(uint32_t cpu, void (*run)(void *argument),
 		pool_free(&thread_pool, thread);
 		return NULL;
 	}
-	va_start(args, format);
 	fmt_print_v(thread->name, sizeof(thread->name), format, args);
-	va_end(args);
 	list_init(&thread->link);
 	thread->cpu = cpu;
 	thread->run = run;
 	thread->argument = argument;
 	thread->rsp = first_frame(thread->stack_top);
 	thread->state = THREAD_PARKED;
-	thread_unpark(thread);
+	return thread;
+}
+
+struct thread *thread_create_parked(uint32_t cpu, void (*run)(void *argument),
+				    void *argument, const char *format, ...)
+{
+	struct thread *thread;
+	va_list args;
+
+	va_start(args, format);
+	thread = create_parked(cpu, run, argument, format, args);
+	va_end(args);
+	return thread;
+}
+
+struct thread *thread_create(uint32_t cpu, void (*run)(void *argument),
+			     void *argument, const char *format, ...)
+{
+	struct thread *thread;
+	va_list args;
+
+	va_start(args, format);
+	thread = create_parked(cpu, run, argument, format, args);
+	va_end(args);
+	if (thread)
+		thread_unpark(thread);
 	return thread;
 }
 
@@ -259,6 +282,15 @@ void thread_window(void)
 	x86_interrupt_window();
 	if (!list_is_empty(&queue->ready) && time_now() >= slice_end)
 		thread_yield();
+}
+
+void thread_prepare_guest(void)
+{
+	struct run_queue *queue = this_cpu(run_queue);
+
+	timer_program(list_is_empty(&queue->ready)
+			      ? TIME_NEVER
+			      : queue->slice_start + SLICE_NS);
 }
 
 _Noreturn void thread_idle(void)

@@ -47,6 +47,11 @@ struct thread *thread_create(uint32_t cpu, void (*run)(void *argument),
 			     void *argument, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* The same, but it does not run before it is unparked. */
+struct thread *thread_create_parked(uint32_t cpu, void (*run)(void *argument),
+				    void *argument, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
 struct thread *thread_current(void);
 
 /* Name of the current thread; "boot" before there is one. */
@@ -68,6 +73,10 @@ void thread_sleep_until(uint64_t deadline);
 /* A scheduling point: take interrupts, then give way if others wait and the
  * time slice is over. Holding no lock. */
 void thread_window(void);
+
+/* Before a guest runs on this CPU: the timer is set so that it comes out in
+ * time. Interrupts are off and stay off. */
+void thread_prepare_guest(void);
 
 /* The idle thread's life. */
 _Noreturn void thread_idle(void);

@@ -34,6 +34,14 @@ void timer_cancel(struct timer *timer)
 	timer_heap_remove(this_cpu(heap), &timer->node);
 }
 
+static void fire(struct timer *timer)
+{
+	if (timer->requests)
+		__atomic_fetch_or(timer->requests, timer->request,
+				  __ATOMIC_SEQ_CST);
+	thread_unpark(timer->thread);
+}
+
 void timer_run_due(void)
 {
 	struct timer_heap *own = this_cpu(heap);
@@ -44,7 +52,7 @@ void timer_run_due(void)
 	while ((first = timer_heap_first(own)) &&
 	       first->deadline <= time_now()) {
 		timer_heap_remove(own, first);
-		thread_unpark(CONTAINER_OF(first, struct timer, node)->thread);
+		fire(CONTAINER_OF(first, struct timer, node));
 	}
 }
 

@@ -10,6 +10,9 @@ struct thread;
 struct timer {
 	struct timer_node node;
 	struct thread *thread; /* unparked when the deadline has come */
+	uint32_t *requests;    /* then this word gets the bits of request; NULL:
+				  none */
+	uint32_t request;
 };
 
 /* Unpark the calling thread at @deadline (ns since boot); replaces an earlier

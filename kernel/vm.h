@@ -97,8 +97,8 @@ struct vm {
 	uint32_t end;			    /* (a) enum vm_end */
 	uint32_t exit_code;		    /* of VM_END_EXIT */
 	struct diag fault;		    /* of VM_END_FAULT */
-	uint32_t fault_claimed;	/* (a) somebody writes fault */
-	bool is_serving_timers;	/* [l] */
+	uint32_t fault_claimed;		    /* (a) somebody writes fault */
+	bool is_serving_timers;		    /* [l] */
 	uint32_t running_vcpus; /* (a) whose threads have not left yet */
 	bool has_firmware;	/* (o) */
 	uint32_t panicked;	/* the guest's kernel said so (pvpanic) */

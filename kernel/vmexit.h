@@ -9,6 +9,7 @@
  *	reason			what exit_handle finds in the union
  */
 enum exit_reason {
+	EXIT_UNKNOWN,	       /* code: of the CPU */
 	EXIT_INTERRUPT,	       /* - : the machine's; take it in thread_window */
 	EXIT_NMI,	       /* - : the machine's; already taken */
 	EXIT_CPUID,	       /* - */

@@ -19,9 +19,11 @@ struct svm_caps {
 	uint64_t vm_cr;	     /* 0 if the CPU has no such MSR */
 };
 
-#define SVM_FEATURE_NESTED_PAGING BIT(0)
-#define VM_CR_LOCK		  BIT(3)
-#define VM_CR_SVMDIS		  BIT(4)
+#define SVM_FEATURE_NESTED_PAGING   BIT(0)
+#define SVM_FEATURE_PAUSE_FILTER    BIT(10)
+#define SVM_FEATURE_PAUSE_THRESHOLD BIT(12)
+#define VM_CR_LOCK		    BIT(3)
+#define VM_CR_SVMDIS		    BIT(4)
 
 /* 0, -ENODEV (no SVM) or -ENOTSUP (SVM that Basalt cannot use, with the
  * reason). */

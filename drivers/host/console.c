@@ -40,3 +40,32 @@ void console_write(const char *text, size_t length)
 			framebuffer_write(text[i]);
 	}
 }
+
+void console_write_raw(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		if (has_serial)
+			uart_write(&uart, (uint8_t)text[i]);
+		if (has_framebuffer && text[i] != '\r')
+			framebuffer_write(text[i]);
+	}
+}
+
+int console_enable_input(void)
+{
+	if (!has_serial)
+		return -1;
+	uart_enable_input(&uart);
+	/* COM1 and COM3 share one, COM2 and COM4 the other */
+	return uart.port & 0x100 ? 4 : 3;
+}
+
+size_t console_read(char *text, size_t size)
+{
+	size_t count = 0;
+
+	while (count < size && has_serial &&
+	       uart_read(&uart, (uint8_t *)&text[count]))
+		count++;
+	return count;
+}

@@ -22,4 +22,14 @@ void console_drop_framebuffer(void);
 /* @text of @length bytes; "\n" ends a line. The caller serialises. */
 void console_write(const char *text, size_t length);
 
+/* The same without adding carriage returns: what a guest's terminal driver sent. */
+void console_write_raw(const char *text, size_t length);
+
+/* Let the UART interrupt for what is typed; -1: there is no UART. The ISA
+ * interrupt it has by convention. */
+int console_enable_input(void);
+
+/* Characters typed since the last call, at most @size; 0: none. */
+size_t console_read(char *text, size_t size);
+
 #endif

@@ -17,6 +17,9 @@ enum uart_register {
 #define LCR_DIVISOR   0x80
 #define FCR_ENABLE    0x07 /* and clear both */
 #define MCR_DTR_RTS   0x03
+#define MCR_OUT2      0x08 /* lets the interrupt out, on PCs */
+#define IER_RECEIVED  0x01
+#define LSR_RECEIVED  0x01
 #define LSR_THR_EMPTY 0x20
 #define LSR_IDLE      0x40
 #define UART_CLOCK    115200U
@@ -65,4 +68,18 @@ void uart_write(struct uart *uart, uint8_t byte)
 	uart->is_stuck = polls == 0;
 	if (polls)
 		x86_outb(uart->port + UART_DATA, byte);
+}
+
+void uart_enable_input(const struct uart *uart)
+{
+	x86_outb(uart->port + UART_MODEM_CONTROL, MCR_DTR_RTS | MCR_OUT2);
+	x86_outb(uart->port + UART_INTERRUPT_ENABLE, IER_RECEIVED);
+}
+
+bool uart_read(const struct uart *uart, uint8_t *byte)
+{
+	if (!(x86_inb(uart->port + UART_LINE_STATUS) & LSR_RECEIVED))
+		return false;
+	*byte = x86_inb(uart->port + UART_DATA);
+	return true;
 }

@@ -1,4 +1,4 @@
-/* A 16550 UART in port space, for output. */
+/* A 16550 UART in port space, for output and input. */
 #ifndef DRIVERS_HOST_UART_H
 #define DRIVERS_HOST_UART_H
 
@@ -18,5 +18,11 @@ bool uart_init(struct uart *uart, uint16_t port, uint32_t baud);
 /* Wait for room, at most about a character's time at 300 baud, then send or
  * lose @byte. */
 void uart_write(struct uart *uart, uint8_t byte);
+
+/* Interrupt when a byte has come. */
+void uart_enable_input(const struct uart *uart);
+
+/* A byte that has come. False: none. */
+bool uart_read(const struct uart *uart, uint8_t *byte);
 
 #endif

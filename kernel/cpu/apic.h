@@ -9,6 +9,7 @@
 
 /* Vectors of the hypervisor's own interrupts; the higher class goes first. */
 enum interrupt_vector {
+	VECTOR_CONSOLE = 0xe0,
 	VECTOR_TIMER = 0xf0,
 	VECTOR_RESCHEDULE = 0xf1,
 	VECTOR_CALL = 0xf2,

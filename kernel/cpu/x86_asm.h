@@ -229,6 +229,65 @@ static inline uint64_t x86_percpu_distance(void)
 	return distance;
 }
 
+static inline void x86_xsetbv(uint32_t index, uint64_t value)
+{
+	asm volatile("xsetbv" ::"c"(index), "a"((uint32_t)value),
+		     "d"((uint32_t)(value >> 32)));
+}
+
+/* @area: 64-byte aligned. */
+static inline void x86_xsave(void *area, uint64_t states)
+{
+	asm volatile("xsave64 (%0)" ::"r"(area), "a"((uint32_t)states),
+		     "d"((uint32_t)(states >> 32))
+		     : "memory");
+}
+
+static inline void x86_xrstor(const void *area, uint64_t states)
+{
+	asm volatile("xrstor64 (%0)" ::"r"(area), "a"((uint32_t)states),
+		     "d"((uint32_t)(states >> 32))
+		     : "memory");
+}
+
+static inline void x86_fxsave(void *area)
+{
+	asm volatile("fxsave64 (%0)" ::"r"(area) : "memory");
+}
+
+static inline void x86_fxrstor(const void *area)
+{
+	asm volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
+}
+
+static inline uint32_t x86_rdpkru(void)
+{
+	uint32_t value, zero;
+
+	asm volatile("rdpkru" : "=a"(value), "=d"(zero) : "c"(0));
+	return value;
+}
+
+/* DR0 to DR3. */
+static inline void x86_read_debug_addresses(uint64_t values[4])
+{
+	asm volatile("mov %%dr0, %0\n"
+		     "mov %%dr1, %1\n"
+		     "mov %%dr2, %2\n"
+		     "mov %%dr3, %3"
+		     : "=r"(values[0]), "=r"(values[1]), "=r"(values[2]),
+		       "=r"(values[3]));
+}
+
+static inline void x86_write_debug_addresses(const uint64_t values[4])
+{
+	asm volatile("mov %0, %%dr0\n"
+		     "mov %1, %%dr1\n"
+		     "mov %2, %%dr2\n"
+		     "mov %3, %%dr3" ::"r"(values[0]),
+		     "r"(values[1]), "r"(values[2]), "r"(values[3]));
+}
+
 static inline uint64_t x86_frame_pointer(void)
 {
 	uint64_t rbp;

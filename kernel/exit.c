@@ -1,0 +1,204 @@
+/* What to do about each exit. [pure] */
+#include "kernel/exit.h"
+
+#include "kernel/cpu/x86_regs.h"
+#include "kernel/emulate.h"
+#include "kernel/exit_cpuid.h"
+#include "kernel/exit_cr.h"
+#include "kernel/exit_msr.h"
+#include "kernel/hypercall.h"
+#include "kernel/lib/panic.h"
+#include "kernel/thread.h"
+#include "kernel/vm.h"
+
+const char *const exit_reason_names[EXIT_REASON_COUNT] = {
+	[EXIT_INTERRUPT] = "interrupt",
+	[EXIT_NMI] = "nmi",
+	[EXIT_CPUID] = "cpuid",
+	[EXIT_MSR_READ] = "msr-read",
+	[EXIT_MSR_WRITE] = "msr-write",
+	[EXIT_IO] = "io",
+	[EXIT_MEMORY] = "memory",
+	[EXIT_HYPERCALL] = "hypercall",
+	[EXIT_HLT] = "hlt",
+	[EXIT_PAUSE] = "pause",
+	[EXIT_EXCEPTION] = "exception",
+	[EXIT_WINDOW_INTERRUPT] = "interrupt-window",
+	[EXIT_WINDOW_NMI] = "nmi-window",
+	[EXIT_CR_WRITE] = "cr-write",
+	[EXIT_CR_READ] = "cr-read",
+	[EXIT_XSETBV] = "xsetbv",
+	[EXIT_WBINVD] = "wbinvd",
+	[EXIT_RDPMC] = "rdpmc",
+	[EXIT_UNDEFINED] = "undefined",
+	[EXIT_TASK_SWITCH] = "task-switch",
+	[EXIT_STEP] = "step",
+	[EXIT_TRIPLE_FAULT] = "triple-fault",
+	[EXIT_REFUSED] = "refused",
+	[EXIT_UNKNOWN] = "unknown",
+};
+
+static void emulate(struct vcpu *vcpu)
+{
+	uint8_t bytes[4] = { 0 };
+
+	if (emulate_insn(vcpu) != EMULATE_UNKNOWN)
+		return;
+	for (uint8_t i = 0; i < sizeof(bytes); i++)
+		emulate_fetch_byte(vcpu, i, &bytes[i]);
+	vm_fault(vcpu->vm,
+		 "vCPU %u: unknown instruction %02x %02x %02x %02x at 0x%lx",
+		 vcpu->number, bytes[0], bytes[1], bytes[2], bytes[3],
+		 vcpu->regs.rip);
+}
+
+static void exit_in(struct vcpu *vcpu, uint16_t port, uint8_t size)
+{
+	uint64_t value = io_read(vcpu->vm, &vcpu->vm->ports, port, size);
+	uint64_t *rax = &vcpu->regs.gpr[GPR_RAX];
+
+	if (size == 4)
+		*rax = (uint32_t)value;
+	else if (size == 2)
+		*rax = (*rax & ~0xffffUL) | (uint16_t)value;
+	else
+		*rax = (*rax & ~0xffUL) | (uint8_t)value;
+}
+
+static void exit_io(struct vcpu *vcpu)
+{
+	const struct vmexit *exit = &vcpu->exit;
+	static const uint32_t masks[] = { 0, 0xff, 0xffff, 0, 0xffffffff };
+	uint8_t size = exit->io.size;
+
+	if (exit->io.is_string) {
+		emulate(vcpu);
+		return;
+	}
+	if (exit->io.is_in)
+		exit_in(vcpu, exit->io.port, size);
+	else
+		io_write(vcpu->vm, &vcpu->vm->ports, exit->io.port, size,
+			 vcpu->regs.gpr[GPR_RAX] & masks[size]);
+	vcpu_skip_insn(vcpu);
+}
+
+static void exit_device_memory(struct vcpu *vcpu)
+{
+	const struct vmexit *exit = &vcpu->exit;
+
+	if (exit->memory.is_table_walk)
+		vm_fault(vcpu->vm,
+			 "vCPU %u: page table at device address 0x%lx",
+			 vcpu->number, exit->memory.gpa.value);
+	else if (exit->memory.access & ACCESS_EXECUTE)
+		vm_fault(vcpu->vm, "vCPU %u: executes at device address 0x%lx",
+			 vcpu->number, exit->memory.gpa.value);
+	else
+		emulate(vcpu);
+}
+
+static void exit_memory(struct vcpu *vcpu)
+{
+	const struct vmexit *exit = &vcpu->exit;
+
+	switch (guest_mem_fault(&vcpu->vm->memory, exit->memory.gpa,
+				exit->memory.access)) {
+	case GUEST_FAULT_DONE: break;
+	case GUEST_FAULT_DEVICE:
+	case GUEST_FAULT_READ_ONLY: exit_device_memory(vcpu); break;
+	case GUEST_FAULT_NO_MEMORY:
+		vm_fault(vcpu->vm,
+			 "no machine memory for guest memory at 0x%lx",
+			 exit->memory.gpa.value);
+		break;
+	}
+}
+
+/* Until something wakes it: vcpu_loop sees to that. */
+static void exit_hlt(struct vcpu *vcpu)
+{
+	vcpu_skip_insn(vcpu);
+	vcpu->activity = ACTIVITY_HALTED;
+}
+
+static void exit_pause(struct vcpu *vcpu)
+{
+	vcpu_skip_insn(vcpu);
+	thread_yield();
+}
+
+/* The hypercall instruction of the other vendor's CPUs is #UD on this one's, yet
+ * the ABI lets guests use either. */
+static bool is_hypercall(struct vcpu *vcpu)
+{
+	static const uint8_t vmcall[] = { 0x0f, 0x01, 0xc1 };
+	static const uint8_t vmmcall[] = { 0x0f, 0x01, 0xd9 };
+	uint8_t byte;
+
+	for (uint8_t i = 0; i < sizeof(vmcall); i++) {
+		if (!emulate_fetch_byte(vcpu, i, &byte) ||
+		    (byte != vmcall[i] && byte != vmmcall[i]))
+			return false;
+	}
+	return true;
+}
+
+static void exit_exception(struct vcpu *vcpu)
+{
+	struct vmexit *exit = &vcpu->exit;
+
+	if (exit->exception.vector == VECTOR_MC)
+		panic("machine check while a guest was running");
+	if (exit->exception.vector == VECTOR_UD && is_hypercall(vcpu)) {
+		exit->insn_len = 3;
+		exit_hypercall(vcpu);
+	} else if (exit->exception.vector == VECTOR_PF) {
+		event_raise_page_fault(vcpu, exit->exception.address,
+				       exit->exception.error_code);
+	} else if (exit->exception.has_error) {
+		event_raise_error(vcpu, exit->exception.vector,
+				  exit->exception.error_code);
+	} else {
+		event_raise(vcpu, exit->exception.vector);
+	}
+}
+
+void exit_handle(struct vcpu *vcpu)
+{
+	switch (vcpu->exit.reason) {
+	case EXIT_INTERRUPT: thread_window(); break;
+	case EXIT_NMI: break; /* its handler has run */
+	case EXIT_CPUID: exit_cpuid(vcpu); break;
+	case EXIT_MSR_READ: exit_msr_read(vcpu); break;
+	case EXIT_MSR_WRITE: exit_msr_write(vcpu); break;
+	case EXIT_IO: exit_io(vcpu); break;
+	case EXIT_MEMORY: exit_memory(vcpu); break;
+	case EXIT_HYPERCALL: exit_hypercall(vcpu); break;
+	case EXIT_HLT: exit_hlt(vcpu); break;
+	case EXIT_PAUSE: exit_pause(vcpu); break;
+	case EXIT_EXCEPTION: exit_exception(vcpu); break;
+	case EXIT_WINDOW_INTERRUPT:
+	case EXIT_WINDOW_NMI: vcpu->is_event_due = true; break;
+	case EXIT_CR_WRITE: exit_cr_write(vcpu); break;
+	case EXIT_CR_READ: exit_cr_read(vcpu); break;
+	case EXIT_XSETBV: exit_xsetbv(vcpu); break;
+	case EXIT_WBINVD: vcpu_skip_insn(vcpu); break; /* caches are coherent */
+	case EXIT_RDPMC: event_raise_error(vcpu, VECTOR_GP, 0); break;
+	case EXIT_UNDEFINED: event_raise(vcpu, VECTOR_UD); break;
+	case EXIT_STEP: break;
+	case EXIT_TRIPLE_FAULT: vm_triple_fault(vcpu); break;
+	case EXIT_TASK_SWITCH:
+		vm_fault(vcpu->vm, "vCPU %u: hardware task switch to 0x%x",
+			 vcpu->number, vcpu->exit.task.selector);
+		break;
+	case EXIT_REFUSED:
+		vm_fault(vcpu->vm, "vCPU %u: the CPU refused its state (0x%lx)",
+			 vcpu->number, vcpu->exit.code);
+		break;
+	case EXIT_UNKNOWN:
+		vm_fault(vcpu->vm, "vCPU %u: unknown exit 0x%lx", vcpu->number,
+			 vcpu->exit.code);
+		break;
+	}
+}
