@@ -33,7 +33,6 @@ enum exit_reason {
 	EXIT_STEP,	   /* - : one instruction was executed, as asked */
 	EXIT_TRIPLE_FAULT, /* - : shutdown */
 	EXIT_REFUSED,	   /* code: the CPU refused the guest's state */
-	EXIT_UNKNOWN,	   /* code: of the CPU */
 	EXIT_REASON_COUNT
 };
 
