@@ -138,12 +138,6 @@ uint64_t guest_mem_table_size(struct guest_mem *gm)
 	return tables * PAGE_SIZE;
 }
 
-uint64_t guest_mem_flush_generation(const struct guest_mem *gm)
-{
-	/* seq_cst: after VCPU_INSIDE was set, see the head of guest_mem.h */
-	return __atomic_load_n(&gm->flush_generation, __ATOMIC_SEQ_CST);
-}
-
 static void hide_locked(struct guest_mem *gm, uint64_t gpa)
 {
 	uint64_t page = align_down(gpa, PAGE_SIZE);

@@ -105,7 +105,11 @@ bool guest_mem_has(const struct guest_mem *gm, gpa_t gpa);
 uint64_t guest_mem_table_size(struct guest_mem *gm);
 
 /* Changes of translations so far: see above. */
-uint64_t guest_mem_flush_generation(const struct guest_mem *gm);
+static inline uint64_t guest_mem_flush_generation(const struct guest_mem *gm)
+{
+	/* seq_cst: not before the caller's store of VCPU_INSIDE */
+	return __atomic_load_n(&gm->flush_generation, __ATOMIC_SEQ_CST);
+}
 
 /*
  * Copy between guest and hypervisor. Wholly inside slots, else -EFAULT and
