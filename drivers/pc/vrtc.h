@@ -10,11 +10,10 @@
 #ifndef DRIVERS_PC_VRTC_H
 #define DRIVERS_PC_VRTC_H
 
-#include "kernel/vm.h"
+#include "drivers/pc/vcmos.h"
 
-#define VRTC_PORT      0x70
-#define VRTC_GSI       8
-#define VRTC_CMOS_SIZE 128
+#define VRTC_PORT 0x70
+#define VRTC_GSI  8
 
 /* [l] vm->lock guards all. Seconds are since 1970-01-01 of the clock's time. */
 struct vrtc {
@@ -25,9 +24,9 @@ struct vrtc {
 	uint64_t seen_period; /* up to here the periodic flag is */
 	int64_t alarm;	      /* next second that matches, INT64_MAX: none */
 	uint8_t index;
-	uint8_t cmos[VRTC_CMOS_SIZE]; /* 0 to 9 and 0x32: while the clock
+	uint8_t cmos[VCMOS_SIZE]; /* 0 to 9 and 0x32: while the clock
 					 stands */
-	bool is_replaced;	      /* by the HPET: no interrupts */
+	bool is_replaced;	  /* by the HPET: no interrupts */
 };
 
 /* Time of @vm's wall clock, memory size and CPUs in CMOS RAM as SeaBIOS looks for
