@@ -11,6 +11,9 @@
 
 #include "kernel/vcpu.h"
 
+/* The timer's rate before its divider, as CPUID tells it: one tick is 1 ns. */
+#define LAPIC_TIMER_HZ 1000000000UL
+
 enum apic_delivery {
 	APIC_FIXED = 0,
 	APIC_LOWEST = 1,
@@ -37,7 +40,8 @@ void lapic_destroy(struct lapic *lapic);
 void lapic_reset(struct lapic *lapic, bool is_init);
 
 /* Register access by MMIO, offset in the page. Any size; what the SDM calls
- * undefined reads as 0. Raise interrupts, never faults. */
+ * undefined reads as 0. Raise interrupts, never faults. A write takes vm->lock
+ * (EOI of a level-triggered vector), and so does lapic_msr_write. */
 uint64_t lapic_mmio_read(struct lapic *lapic, uint64_t offset,
 			 unsigned int size);
 void lapic_mmio_write(struct lapic *lapic, uint64_t offset, unsigned int size,
@@ -48,7 +52,8 @@ bool lapic_msr_read(struct lapic *lapic, uint32_t msr, uint64_t *value);
 bool lapic_msr_write(struct lapic *lapic, uint32_t msr, uint64_t value);
 
 /* IA32_APIC_BASE: modes change only as SDM figure "Local x2APIC State
- * Transitions" allows. False: #GP. */
+ * Transitions" allows. False: #GP. Address bits above the guest's width
+ * (cpuid_address_bits) are for the caller to refuse. */
 bool lapic_write_base(struct lapic *lapic, uint64_t value);
 /* Does the page of xAPIC registers answer at @gpa? */
 bool lapic_is_at(const struct lapic *lapic, gpa_t gpa);
@@ -73,8 +78,10 @@ bool lapic_takes_extint(const struct lapic *lapic);
 /* LINT1 as NMI, from the platform's NMI line. */
 void lapic_signal_nmi_line(struct lapic *lapic);
 
-/* KVM PV EOI: the guest's word at @gpa whose bit 0 means "no EOI needed". 0:
- * off. Looked at before lapic_next_vector and set when a vector is taken. */
+/* KVM PV EOI: the guest's word at @word whose bit 0 means "no EOI needed". 0:
+ * off. Looked at before lapic_next_vector and set when a vector is taken. Pins
+ * the word's page; lapic_reset and lapic_destroy let go of it, the latter
+ * therefore before guest_mem_fini. */
 void lapic_set_pv_eoi(struct lapic *lapic, gpa_t word);
 
 /* Put @vector into IRR and have the vCPU look. Any CPU, any lock. */
