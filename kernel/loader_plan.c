@@ -43,6 +43,11 @@ static const struct loader_piece *find_overlap(const struct loader_plan *plan,
 	return NULL;
 }
 
+bool loader_plan_has(const struct loader_plan *plan, uint64_t address)
+{
+	return find_overlap(plan, address, 1) != NULL;
+}
+
 static struct loader_piece *add(struct loader_plan *plan, const char *what,
 				uint64_t base, uint64_t size, struct diag *why)
 {

@@ -65,6 +65,9 @@ struct loader_piece *loader_plan_place_info(struct loader_plan *plan,
 					    const char *what, uint64_t size,
 					    struct diag *why);
 
+/* Is the byte at @address in a piece? */
+bool loader_plan_has(const struct loader_plan *plan, uint64_t address);
+
 /* Do it. -ENOMEM, -EFAULT. */
 int loader_plan_write(struct vm *vm, const struct loader_plan *plan,
 		      struct diag *why);
