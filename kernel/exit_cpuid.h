@@ -42,6 +42,10 @@ uint8_t cpuid_linear_bits(const struct cpuid_table *table);
 uint64_t cpuid_machine_cr4_mask(void);
 uint64_t cpuid_machine_xcr0_mask(void);
 
+/* Do the bits of @value make a possible XCR0, whichever there are? SDM 2D
+ * "XSETBV". */
+bool cpuid_is_xcr0_sound(uint64_t value);
+
 /* AMD or one that follows it: VMMCALL, and the MSRs of that family. */
 bool cpuid_is_amd(const struct cpuid_table *table);
 

@@ -39,12 +39,16 @@
 #define CR4_FSGSBASE   BIT(16)
 #define CR4_PCIDE      BIT(17)
 #define CR4_OSXSAVE    BIT(18)
+#define CR4_KL	       BIT(19)
 #define CR4_SMEP       BIT(20)
 #define CR4_SMAP       BIT(21)
 #define CR4_PKE	       BIT(22)
 #define CR4_CET	       BIT(23)
 #define CR4_PKS	       BIT(24)
 #define CR4_UINTR      BIT(25)
+#define CR4_LASS       BIT(27)
+#define CR4_LAM_SUP    BIT(28)
+#define CR4_FRED       BIT(32)
 
 /* XCR0: SDM 1 13.3 "Enabling the XSAVE Feature Set and XSAVE-Enabled
  * Features". */
@@ -180,6 +184,7 @@
 
 /* CPUID.1:ECX */
 #define CPUID_1_ECX_VMX		 BIT(5)
+#define CPUID_1_ECX_SMX		 BIT(6)
 #define CPUID_1_ECX_PCID	 BIT(17)
 #define CPUID_1_ECX_X2APIC	 BIT(21)
 #define CPUID_1_ECX_TSC_DEADLINE BIT(24)
@@ -212,9 +217,14 @@
 #define CPUID_7_ECX_CET_SS     BIT(7)
 #define CPUID_7_ECX_LA57       BIT(16)
 #define CPUID_7_ECX_RDPID      BIT(22)
+#define CPUID_7_ECX_KL	       BIT(23)
 #define CPUID_7_ECX_PKS	       BIT(31)
 #define CPUID_7_EDX_UINTR      BIT(5)
 #define CPUID_7_EDX_CET_IBT    BIT(20)
+/* CPUID.(7,1):EAX */
+#define CPUID_7_1_EAX_LASS BIT(6)
+#define CPUID_7_1_EAX_FRED BIT(17)
+#define CPUID_7_1_EAX_LAM  BIT(26)
 /* CPUID.80000001:ECX and EDX */
 #define CPUID_EXT1_ECX_CMP_LEGACY BIT(1)
 #define CPUID_EXT1_ECX_SVM	  BIT(2)

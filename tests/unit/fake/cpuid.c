@@ -1,0 +1,133 @@
+#include "cpuid.h"
+
+#include <stdlib.h>
+
+#include "kernel/lib/bits.h"
+
+struct answer {
+	uint32_t leaf, subleaf;
+	struct cpuid_words words;
+};
+
+/* Leaves that are not here answer with zeroes. */
+static const struct answer amd[] = {
+	{ 0, 0, { 0x10, 0x68747541, 0x444d4163, 0x69746e65 } },
+	{ 1, 0, { 0x00b00f21, 0x01400800, 0x7efa320b, 0x178bfbff } },
+	{ 5, 0, { 0x40, 0x40, 0x3, 0x11 } },
+	{ 6, 0, { 0x4, 0, 0x1, 0 } },
+	{ 7, 0, { 0x1, 0xf1bf97a9, 0x00415fde, 0x10000110 } },
+	{ 7, 1, { 0x30, 0, 0, 0 } },
+	{ 0xb, 0, { 0x1, 0x2, 0x100, 0x1 } },
+	{ 0xb, 1, { 0x7, 0x40, 0x201, 0x1 } },
+	{ 0xd, 0, { 0x2e7, 0x988, 0x988, 0 } },
+	{ 0xd, 1, { 0xf, 0x9a8, 0x1800, 0 } },
+	{ 0xd, 2, { 0x100, 0x240, 0, 0 } },
+	{ 0xd, 5, { 0x40, 0x340, 0, 0 } },
+	{ 0xd, 6, { 0x200, 0x380, 0, 0 } },
+	{ 0xd, 7, { 0x400, 0x580, 0, 0 } },
+	{ 0xd, 9, { 0x8, 0x980, 0, 0 } },
+	{ 0xd, 11, { 0x10, 0, 0x1, 0 } },
+	{ 0xd, 12, { 0x18, 0, 0x1, 0 } },
+	{ 0xf, 0, { 0, 0xff, 0, 0x2 } },
+	{ 0x10, 0, { 0, 0x2, 0, 0 } },
+	{ 0x80000000, 0, { 0x80000026, 0x68747541, 0x444d4163, 0x69746e65 } },
+	{ 0x80000001, 0, { 0x00b00f21, 0x40000000, 0x75c237ff, 0x2fd3fbff } },
+	{ 0x80000002, 0, { 0x20444d41, 0x43595045, 0, 0 } },
+	{ 0x80000005, 0, { 0xff60ff40, 0xff60ff40, 0x300c0140, 0x20080140 } },
+	{ 0x80000006, 0, { 0x40802040, 0x60804040, 0x04008140, 0x0c009140 } },
+	{ 0x80000007, 0, { 0, 0x3b, 0, 0x6799 } },
+	{ 0x80000008, 0, { 0x00303034, 0x791ef257, 0x707f, 0x1000b } },
+	{ 0x8000000a, 0, { 0x1, 0x8000, 0, 0x1ebfbcff } },
+	{ 0x80000019, 0, { 0xf060f040, 0xf0400000, 0, 0 } },
+	{ 0x8000001a, 0, { 0x6, 0, 0, 0 } },
+	{ 0x8000001b, 0, { 0x1fff, 0, 0, 0 } },
+	{ 0x8000001d, 0, { 0x4121, 0x02c0003f, 0x3f, 0 } },
+	{ 0x8000001d, 1, { 0x4122, 0x01c0003f, 0x3f, 0 } },
+	{ 0x8000001d, 2, { 0x4143, 0x03c0003f, 0x3ff, 0x2 } },
+	{ 0x8000001d, 3, { 0x3c163, 0x03c0003f, 0x7fff, 0x1 } },
+	{ 0x8000001e, 0, { 0x1, 0x100, 0, 0 } },
+	{ 0x8000001f, 0, { 0x101fd3f, 0x1b3, 0x3ee, 0x1 } },
+	{ 0x80000021, 0, { 0x880fcf, 0, 0, 0 } },
+	{ 0x80000022, 0, { 0x7, 0x84106, 0, 0 } },
+};
+
+static const struct answer intel[] = {
+	{ 0, 0, { 0x16, 0x756e6547, 0x6c65746e, 0x49656e69 } },
+	{ 1, 0, { 0x00050654, 0x00400800, 0x7ffefbff, 0xbfebfbff } },
+	{ 2, 0, { 0x76036301, 0x00f0b5ff, 0, 0x00c30000 } },
+	{ 4, 0, { 0x7c004121, 0x01c0003f, 0x3f, 0 } },
+	{ 4, 1, { 0x7c004122, 0x01c0003f, 0x3f, 0 } },
+	{ 4, 2, { 0x7c004143, 0x03c0003f, 0x3ff, 0 } },
+	{ 4, 3, { 0x7c0fc163, 0x0280003f, 0xdfff, 0x4 } },
+	{ 5, 0, { 0x40, 0x40, 0x3, 0x2020 } },
+	{ 6, 0, { 0xef7, 0x2, 0x9, 0 } },
+	{ 7, 0, { 0, 0xd39ffffb, 0x8, 0xbc000400 } },
+	{ 0xa, 0, { 0x07300404, 0, 0, 0x603 } },
+	{ 0xb, 0, { 0x1, 0x2, 0x100, 0 } },
+	{ 0xb, 1, { 0x6, 0x38, 0x201, 0 } },
+	{ 0xd, 0, { 0x2ff, 0xa88, 0xa88, 0 } },
+	{ 0xd, 1, { 0xf, 0xa00, 0x100, 0 } },
+	{ 0xd, 2, { 0x100, 0x240, 0, 0 } },
+	{ 0xd, 3, { 0x40, 0x3c0, 0, 0 } },
+	{ 0xd, 4, { 0x40, 0x400, 0, 0 } },
+	{ 0xd, 5, { 0x40, 0x440, 0, 0 } },
+	{ 0xd, 6, { 0x200, 0x480, 0, 0 } },
+	{ 0xd, 7, { 0x400, 0x680, 0, 0 } },
+	{ 0xd, 8, { 0x80, 0, 0x1, 0 } },
+	{ 0xd, 9, { 0x8, 0xa80, 0, 0 } },
+	{ 0x14, 0, { 0x1, 0xf, 0x7, 0 } },
+	{ 0x15, 0, { 0x2, 0xa8, 0, 0 } },
+	{ 0x16, 0, { 0x9c4, 0xed8, 0x64, 0 } },
+	{ 0x80000000, 0, { 0x80000008, 0, 0, 0 } },
+	{ 0x80000001, 0, { 0, 0, 0x121, 0x2c100800 } },
+	{ 0x80000002, 0, { 0x65746e49, 0x2952286c, 0x6f655820, 0x2952286e } },
+	{ 0x80000006, 0, { 0, 0, 0x01006040, 0 } },
+	{ 0x80000007, 0, { 0, 0, 0, 0x100 } },
+	{ 0x80000008, 0, { 0x302e, 0, 0, 0 } },
+};
+
+static const struct answer *answers = amd;
+static unsigned int answer_count = ARRAY_SIZE(amd);
+static struct answer changed[32];
+static unsigned int changed_count;
+
+void fake_cpuid_use(enum fake_cpu_model model)
+{
+	answers = model == FAKE_CPU_AMD ? amd : intel;
+	answer_count =
+		model == FAKE_CPU_AMD ? ARRAY_SIZE(amd) : ARRAY_SIZE(intel);
+	changed_count = 0;
+}
+
+void fake_cpuid_set(uint32_t leaf, uint32_t subleaf, struct cpuid_words words)
+{
+	for (unsigned int i = 0; i < changed_count; i++) {
+		if (changed[i].leaf == leaf && changed[i].subleaf == subleaf) {
+			changed[i].words = words;
+			return;
+		}
+	}
+	if (changed_count == ARRAY_SIZE(changed))
+		abort();
+	changed[changed_count++] = (struct answer){ leaf, subleaf, words };
+}
+
+static const struct answer *find(const struct answer *list, unsigned int count,
+				 uint32_t leaf, uint32_t subleaf)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		if (list[i].leaf == leaf && list[i].subleaf == subleaf)
+			return &list[i];
+	}
+	return NULL;
+}
+
+struct cpuid_words cpuid_machine(uint32_t leaf, uint32_t subleaf)
+{
+	const struct answer *answer =
+		find(changed, changed_count, leaf, subleaf);
+
+	if (!answer)
+		answer = find(answers, answer_count, leaf, subleaf);
+	return answer ? answer->words : (struct cpuid_words){ 0 };
+}
