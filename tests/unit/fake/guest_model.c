@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "frame_machine.h"
+#include "guest_bytes.h"
 #include "kernel/lib/errno.h"
 #include "mm/guest_mem.h"
 #include "mm/phys.h"
@@ -18,15 +19,6 @@
 #define PINS	    3
 #define HOARD_MAX   16384
 
-static const struct guest_slot layout[] = {
-	{ 0, 640 * KIB, GUEST_RAM },
-	{ 768 * KIB, 256 * KIB, GUEST_ROM },
-	{ 1 * MIB, 6 * MIB, GUEST_RAM },
-	{ BIT(48) - LARGE_PAGE_SIZE, LARGE_PAGE_SIZE, GUEST_RAM },
-};
-
-#define BYTES_SIZE (640 * KIB + 256 * KIB + 6 * MIB + LARGE_PAGE_SIZE)
-
 /* What a CPU may have in its TLB, and since when. */
 struct view {
 	uint64_t gpa;
@@ -37,7 +29,6 @@ struct view {
 
 static struct guest_mem gm;
 static uint64_t allocated_before;
-static char bytes[BYTES_SIZE]; /* of all slots, one after the other */
 static char image[IMAGE_SIZE];
 static hpa_t image_base;
 static uint64_t image_used; /* bytes shown so far */
@@ -56,56 +47,6 @@ static void require(bool condition, const char *what)
 	abort();
 }
 
-static const struct guest_slot *slot_of(uint64_t gpa)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(layout); i++) {
-		if (gpa >= layout[i].base &&
-		    gpa < layout[i].base + layout[i].size)
-			return &layout[i];
-	}
-	return NULL;
-}
-
-/* Where the model keeps the byte at @gpa, which is in a slot. */
-static char *byte_at(uint64_t gpa)
-{
-	char *start = bytes;
-
-	for (const struct guest_slot *slot = layout; slot != slot_of(gpa);
-	     slot++)
-		start += slot->size;
-	return start + (gpa - slot_of(gpa)->base);
-}
-
-/* Page by page. */
-static bool covers(uint64_t gpa, uint64_t size, bool is_ram)
-{
-	uint64_t last = gpa + size - 1;
-
-	for (uint64_t at = align_down(gpa, PAGE_SIZE); size; at += PAGE_SIZE) {
-		const struct guest_slot *slot = slot_of(at);
-
-		if (!slot || (is_ram && slot->kind != GUEST_RAM))
-			return false;
-		if (at == align_down(last, PAGE_SIZE))
-			break;
-	}
-	return true;
-}
-
-/* Slots that follow each other here do so in the model: one piece. */
-static void get(uint64_t gpa, void *to, uint64_t size)
-{
-	if (size)
-		memcpy(to, byte_at(gpa), size);
-}
-
-static void put(uint64_t gpa, const void *from, uint64_t size)
-{
-	if (size)
-		memcpy(byte_at(gpa), from, size);
-}
-
 /* Without memory some of the bytes are written: take over how many. */
 static void resync(uint64_t gpa, uint64_t size, const char *wanted)
 {
@@ -114,16 +55,16 @@ static void resync(uint64_t gpa, uint64_t size, const char *wanted)
 	for (uint64_t i = 0; i < size; i++) {
 		require(guest_read(&gm, (gpa_t){ gpa + i }, &now, 1) == 0,
 			"not readable");
-		require(now == wanted[i] || now == *byte_at(gpa + i),
+		require(now == wanted[i] || now == *guest_bytes_at(gpa + i),
 			"neither old nor new");
-		*byte_at(gpa + i) = now;
+		*guest_bytes_at(gpa + i) = now;
 	}
 }
 
 static void check_written(int err, uint64_t gpa, uint64_t size, bool is_ram,
 			  const char *wanted)
 {
-	if (!covers(gpa, size, is_ram))
+	if (!guest_bytes_cover(gpa, size, is_ram))
 		require(err == -EFAULT, "wrote where nothing is");
 	else if (err == -ENOMEM)
 		resync(gpa, size, wanted);
@@ -132,7 +73,7 @@ static void check_written(int err, uint64_t gpa, uint64_t size, bool is_ram,
 	if (err == -ENOMEM)
 		require(hoard_count > 0, "no memory");
 	if (err == 0)
-		put(gpa, wanted, size);
+		guest_bytes_put(gpa, wanted, size);
 }
 
 static void check_same(uint64_t gpa, uint64_t size)
@@ -140,10 +81,11 @@ static void check_same(uint64_t gpa, uint64_t size)
 	static char expected[LENGTH_LONG];
 	int err = guest_read(&gm, (gpa_t){ gpa }, buffer, size);
 
-	require(err == (covers(gpa, size, false) ? 0 : -EFAULT), "read");
+	require(err == (guest_bytes_cover(gpa, size, false) ? 0 : -EFAULT),
+		"read");
 	if (err)
 		return;
-	get(gpa, expected, size);
+	guest_bytes_get(gpa, expected, size);
 	require(memcmp(buffer, expected, size) == 0, "other bytes");
 }
 
@@ -178,11 +120,11 @@ static void copy(uint64_t to, uint64_t from, uint64_t size)
 	if (to < from + size && from < to + size)
 		return; /* in some order */
 	err = guest_copy(&gm, (gpa_t){ to }, &gm, (gpa_t){ from }, size);
-	if (!covers(from, size, false)) {
+	if (!guest_bytes_cover(from, size, false)) {
 		require(err == -EFAULT, "copied from nothing");
 		return;
 	}
-	get(from, buffer, size);
+	guest_bytes_get(from, buffer, size);
 	check_written(err, to, size, true, buffer);
 }
 
@@ -203,7 +145,7 @@ static bool is_writable(const struct pt_leaf *leaf)
 
 static void fault(uint64_t gpa, uint32_t access)
 {
-	const struct guest_slot *slot = slot_of(gpa);
+	const struct guest_slot *slot = guest_bytes_slot(gpa);
 	enum guest_fault got = guest_mem_fault(&gm, (gpa_t){ gpa }, access);
 	struct pt_leaf leaf;
 
@@ -251,7 +193,7 @@ static bool is_untouched(uint64_t gpa, uint64_t size)
 
 static void share(uint64_t gpa, uint64_t offset, uint64_t size)
 {
-	const struct guest_slot *slot = slot_of(gpa);
+	const struct guest_slot *slot = guest_bytes_slot(gpa);
 	bool is_free = is_untouched(gpa, size);
 	int err = guest_mem_share(&gm, (gpa_t){ gpa },
 				  hpa_add(image_base, offset), size);
@@ -271,8 +213,8 @@ static void share(uint64_t gpa, uint64_t offset, uint64_t size)
 	}
 	require(err == 0, "not shared");
 	for (uint64_t i = 0; i < size; i++)
-		require(byte_at(gpa)[i] == 0, "shared over bytes");
-	put(gpa, image + offset, size);
+		require(guest_bytes_at(gpa)[i] == 0, "shared over bytes");
+	guest_bytes_put(gpa, image + offset, size);
 	image_used += size;
 }
 
@@ -281,7 +223,7 @@ static void hide(uint64_t gpa)
 	struct pt_leaf leaf;
 
 	guest_mem_hide(&gm, (gpa_t){ gpa });
-	if (!slot_of(gpa) || hoard_count)
+	if (!guest_bytes_slot(gpa) || hoard_count)
 		return;
 	require(!pgtable_find(&gm.table, gpa, &leaf), "not hidden");
 }
@@ -290,7 +232,7 @@ static void check_pin(const struct guest_pin *pin)
 {
 	for (uint64_t i = 0; i < pin->size; i++)
 		require(*(char *)guest_pin_at(pin, i) ==
-				*byte_at(pin->base + i),
+				*guest_bytes_at(pin->base + i),
 			"pin lost its page");
 }
 
@@ -307,7 +249,7 @@ static void pin(struct guest_pin *slot, uint64_t gpa, uint64_t size,
 	err = guest_pin(&gm, slot, (gpa_t){ gpa }, size, access);
 	if (!size || gpa % PAGE_SIZE + size > GUEST_PIN_PAGES_MAX * PAGE_SIZE)
 		require(err == -EINVAL, "pinned too much");
-	else if (!covers(gpa, size, is_ram))
+	else if (!guest_bytes_cover(gpa, size, is_ram))
 		require(err == -EFAULT, "pinned nothing");
 	else
 		require(err == 0 || (err == -ENOMEM && hoard_count),
@@ -320,13 +262,13 @@ static void exchange(uint64_t gpa, unsigned int size, uint64_t desired,
 	uint64_t was = 0, expected;
 	int err;
 
-	if (!covers(gpa, size, true) || gpa % size) {
+	if (!guest_bytes_cover(gpa, size, true) || gpa % size) {
 		require(guest_compare_exchange(&gm, (gpa_t){ gpa }, size, &was,
 					       desired) == -EFAULT,
 			"exchanged nothing");
 		return;
 	}
-	get(gpa, &was, size);
+	guest_bytes_get(gpa, &was, size);
 	expected = is_equal ? was : ~was;
 	err = guest_compare_exchange(&gm, (gpa_t){ gpa }, size, &expected,
 				     desired);
@@ -334,23 +276,23 @@ static void exchange(uint64_t gpa, unsigned int size, uint64_t desired,
 		return;
 	require(err == 0 && expected == was, "exchanged wrongly");
 	if (is_equal)
-		put(gpa, &desired, size);
+		guest_bytes_put(gpa, &desired, size);
 }
 
 static void pointer(uint64_t gpa, uint32_t access)
 {
 	char *at = guest_pointer(&gm, (gpa_t){ gpa }, access);
 
-	if (!covers(gpa, 1, access & PT_WRITE)) {
+	if (!guest_bytes_cover(gpa, 1, access & PT_WRITE)) {
 		require(at == NULL, "pointer to nothing");
 		return;
 	}
 	require(at || hoard_count, "no pointer");
 	if (!at)
 		return;
-	require(*at == *byte_at(gpa), "pointer to other bytes");
+	require(*at == *guest_bytes_at(gpa), "pointer to other bytes");
 	if (access & PT_WRITE)
-		*byte_at(gpa) = *at = (char)(*at + 1);
+		*guest_bytes_at(gpa) = *at = (char)(*at + 1);
 }
 
 /* Leave the machine @rest single frames, or give all others back. */
@@ -373,7 +315,7 @@ void guest_model_start(uint8_t how)
 {
 	frame_machine_reset(NULL);
 	frame_machine_start_simple(32 * MIB);
-	memset(bytes, 0, sizeof(bytes));
+	guest_bytes_reset();
 	memset(pins, 0, sizeof(pins));
 	view_count = hoard_count = 0;
 	image_used = 0;
@@ -385,17 +327,17 @@ void guest_model_start(uint8_t how)
 	require(guest_mem_init(&gm, how & 2 ? &pt_format_ept : &pt_format_npt,
 			       how & 1 ? 1 : 2, 0) == 0,
 		"init");
-	for (size_t i = ARRAY_SIZE(layout); i-- > 0;)
-		require(guest_mem_add(&gm, layout[i].kind,
-				      (gpa_t){ layout[i].base },
-				      layout[i].size) == 0,
+	for (size_t i = GUEST_BYTES_SLOTS; i-- > 0;)
+		require(guest_mem_add(&gm, guest_bytes_layout[i].kind,
+				      (gpa_t){ guest_bytes_layout[i].base },
+				      guest_bytes_layout[i].size) == 0,
 			"add");
 }
 
 /* Some address in or near a slot; mostly near some multiple of 4 KiB. */
 static uint64_t address(uint64_t number)
 {
-	const struct guest_slot *slot = &layout[number & 3];
+	const struct guest_slot *slot = &guest_bytes_layout[number & 3];
 	uint64_t page = number >> 2 & 0x7ff;
 
 	return slot->base + page * PAGE_SIZE % (slot->size + 2 * PAGE_SIZE) -
@@ -469,10 +411,12 @@ void guest_model_finish(void)
 	starve(8);
 	for (size_t i = 0; i < PINS; i++)
 		guest_unpin(&gm, &pins[i]);
-	for (size_t i = 0; i < ARRAY_SIZE(layout); i++) {
-		for (uint64_t at = 0; at < layout[i].size; at += 512 * KIB)
-			check_same(layout[i].base + at,
-				   min_u64(512 * KIB, layout[i].size - at));
+	for (size_t i = 0; i < GUEST_BYTES_SLOTS; i++) {
+		for (uint64_t at = 0; at < guest_bytes_layout[i].size;
+		     at += 512 * KIB)
+			check_same(guest_bytes_layout[i].base + at,
+				   min_u64(512 * KIB,
+					   guest_bytes_layout[i].size - at));
 	}
 	check_sizes();
 	guest_mem_fini(&gm);
