@@ -107,20 +107,20 @@ void vq_rewind(struct virtqueue *vq, const struct vq_chain *chain)
 
 bool vq_take_signal(struct virtqueue *vq)
 {
-	bool is_due;
+	uint32_t completed;
 
 	if (!vq->is_enabled || vq->unsignalled == 0)
 		return false;
 	/*
 	 * What completed must be visible before the driver's wish is read:
 	 * pairs with the driver's barrier between asking for an interrupt and
-	 * looking at the ring once more.
+	 * looking at the ring once more. A locked instruction orders both (SDM
+	 * 3A 9.2.2 "Memory Ordering in P6 and More Recent Processor
+	 * Families").
 	 */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	is_due = vq->is_packed ? vq_packed_take_signal(vq)
-			       : vq_split_take_signal(vq);
-	vq->unsignalled = 0;
-	return is_due;
+	completed = __atomic_exchange_n(&vq->unsignalled, 0, __ATOMIC_SEQ_CST);
+	return vq->is_packed ? vq_packed_is_signal_due(vq, completed)
+			     : vq_split_is_signal_due(vq, completed);
 }
 
 void vq_disable_notify(struct virtqueue *vq)

@@ -20,10 +20,11 @@ static uint32_t load_event(const struct guest_pin *pin)
 			       __ATOMIC_RELAXED);
 }
 
+/* Sequentially consistent: a locked instruction, which loads do not pass. */
 static void store_event(const struct guest_pin *pin, uint32_t value)
 {
 	__atomic_store_n((uint32_t *)guest_pin_at(pin, 0), value,
-			 __ATOMIC_RELAXED);
+			 __ATOMIC_SEQ_CST);
 }
 
 int vq_packed_enable(struct virtqueue *vq)
@@ -145,7 +146,7 @@ void vq_packed_complete(struct virtqueue *vq, const struct vq_chain *chain,
 }
 
 /* A position with the other wrap counter lies one round back. */
-bool vq_packed_take_signal(struct virtqueue *vq)
+bool vq_packed_is_signal_due(const struct virtqueue *vq, uint32_t completed)
 {
 	uint32_t event = load_event(&vq->driver_pin);
 	uint64_t position = event & EVENT_POSITION;
@@ -154,12 +155,12 @@ bool vq_packed_take_signal(struct virtqueue *vq)
 		return false;
 	if (FIELD_GET(EVENT_FLAGS, event) != EVENT_DESC || !vq->has_event_index)
 		return true;
-	if (vq->unsignalled > UINT16_MAX)
+	if (completed > UINT16_MAX)
 		return true;
 	if (!!(event & EVENT_WRAP) != vq->used_wrap)
 		position -= vq->size;
 	return vq_is_event_due((uint16_t)position, vq->next_used,
-			       (uint16_t)(vq->next_used - vq->unsignalled));
+			       (uint16_t)(vq->next_used - completed));
 }
 
 void vq_packed_disable_notify(struct virtqueue *vq)
@@ -175,10 +176,9 @@ bool vq_packed_enable_notify(struct virtqueue *vq)
 	if (vq->has_event_index)
 		event = FIELD_PUT(EVENT_FLAGS, EVENT_DESC) | vq->next_avail |
 			(vq->avail_wrap ? EVENT_WRAP : 0);
-	store_event(&vq->device_pin, (uint32_t)event);
 	/* Our wish before our look: pairs with the driver's barrier between
 	 * writing flags of a descriptor and reading our wish. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	store_event(&vq->device_pin, (uint32_t)event);
 	return is_available(read_desc(vq, vq->next_avail).flags,
 			    vq->avail_wrap);
 }

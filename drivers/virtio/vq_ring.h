@@ -58,12 +58,12 @@ int vq_chain_add(struct vq_chain *chain, const struct vq_desc *desc);
 int vq_chain_add_table(struct virtqueue *vq, struct vq_chain *chain,
 		       const struct vq_desc *desc);
 
-/* vq_split.c */
+/* vq_split.c; @completed: slots since it was last asked */
 int vq_split_enable(struct virtqueue *vq);
 int vq_split_next_chain(struct virtqueue *vq, struct vq_chain *chain);
 void vq_split_complete(struct virtqueue *vq, const struct vq_chain *chain,
 		       uint32_t written);
-bool vq_split_take_signal(struct virtqueue *vq);
+bool vq_split_is_signal_due(const struct virtqueue *vq, uint32_t completed);
 void vq_split_disable_notify(struct virtqueue *vq);
 bool vq_split_enable_notify(struct virtqueue *vq);
 
@@ -73,7 +73,7 @@ int vq_packed_next_chain(struct virtqueue *vq, struct vq_chain *chain);
 void vq_packed_complete(struct virtqueue *vq, const struct vq_chain *chain,
 			uint32_t written);
 void vq_packed_rewind(struct virtqueue *vq, const struct vq_chain *chain);
-bool vq_packed_take_signal(struct virtqueue *vq);
+bool vq_packed_is_signal_due(const struct virtqueue *vq, uint32_t completed);
 void vq_packed_disable_notify(struct virtqueue *vq);
 bool vq_packed_enable_notify(struct virtqueue *vq);
 

@@ -132,16 +132,16 @@ void vq_split_complete(struct virtqueue *vq, const struct vq_chain *chain,
 	__atomic_store_n(index, vq->next_used, __ATOMIC_RELEASE);
 }
 
-bool vq_split_take_signal(struct virtqueue *vq)
+bool vq_split_is_signal_due(const struct virtqueue *vq, uint32_t completed)
 {
 	if (!vq->has_event_index)
 		return !(load16(&vq->driver_pin, RING_FLAGS) &
 			 AVAIL_NO_INTERRUPT);
-	if (vq->unsignalled > UINT16_MAX)
+	if (completed > UINT16_MAX)
 		return true;
 	return vq_is_event_due(load16(&vq->driver_pin, used_event_offset(vq)),
 			       vq->next_used,
-			       (uint16_t)(vq->next_used - vq->unsignalled));
+			       (uint16_t)(vq->next_used - completed));
 }
 
 /* With event indexes it is enough not to move avail_event on; the flags are
@@ -152,18 +152,19 @@ void vq_split_disable_notify(struct virtqueue *vq)
 		store16(&vq->device_pin, RING_FLAGS, USED_NO_NOTIFY);
 }
 
+/*
+ * Our wish before our look: pairs with the driver's barrier between writing the
+ * index and reading our wish. One of the two sees the other, so no request is
+ * left lying. A sequentially consistent store is a locked instruction here,
+ * which loads do not pass.
+ */
 bool vq_split_enable_notify(struct virtqueue *vq)
 {
-	if (vq->has_event_index)
-		store16(&vq->device_pin, avail_event_offset(vq),
-			vq->next_avail);
-	else
-		store16(&vq->device_pin, RING_FLAGS, 0);
-	/*
-	 * Our wish before our look: pairs with the driver's barrier between
-	 * writing the index and reading our wish. One of the two sees the
-	 * other, so no request is left lying.
-	 */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	uint64_t offset =
+		vq->has_event_index ? avail_event_offset(vq) : RING_FLAGS;
+	uint16_t wish = vq->has_event_index ? vq->next_avail : 0;
+
+	__atomic_store_n((uint16_t *)guest_pin_at(&vq->device_pin, offset),
+			 wish, __ATOMIC_SEQ_CST);
 	return load16(&vq->driver_pin, RING_INDEX) != vq->next_avail;
 }
