@@ -8,8 +8,10 @@
  * thread_window() between requests, so that it delays others no longer than one
  * request takes.
  *
- * Life of a queue against its reset: the transport waits, in the resetting vCPU's
- * thread, until nobody serves (virtio_quiesce).
+ * Who changes a queue (enables it, resets it) holds it meanwhile as a server does:
+ * the vCPU's thread waits, passing scheduling points, until the server has left.
+ * That is after one request, because status is changed first and serve() looks at
+ * it (virtio_is_live) between requests.
  */
 #ifndef DRIVERS_VIRTIO_VIRTIO_H
 #define DRIVERS_VIRTIO_VIRTIO_H
@@ -31,16 +33,21 @@ struct vm;
 struct virtio_ops {
 	uint16_t type; /* virtio 1.2, chapter 5 "Device Types": 1 net, … */
 	uint32_t pci_class; /* class, subclass, interface: 0xCCSSII */
-	/* Device configuration space, bounded by config_size. */
+	/* Device configuration space, bounded by config_size. One caller at a
+	 * time a device; vm->lock not held. config_write may be NULL. */
 	void (*config_read)(struct virtio_device *device, uint32_t offset,
 			    void *to, uint32_t size);
 	void (*config_write)(struct virtio_device *device, uint32_t offset,
 			     const void *from, uint32_t size);
-	/* Serve queue @index until it is empty; only one caller at a time a
-	 * queue. vm->lock not held. */
+	/* Serve queue @index until it is empty or !virtio_is_live(); only one
+	 * caller at a time a queue. vm->lock not held. */
 	void (*serve)(struct virtio_device *device, uint16_t index);
-	/* The driver has reset the device; all queues are idle. */
+	/* The driver has reset the device: status is 0, nobody serves, and the
+	 * queues are reset when this returns. Whoever else touches queues must
+	 * be kept out by then. May be NULL. */
 	void (*reset)(struct virtio_device *device);
+	/* The VM is over: keep out whoever touches the device from outside,
+	 * virtio_pci_detach, free. */
 	void (*destroy)(struct virtio_device *device);
 };
 
@@ -55,33 +62,49 @@ struct virtio_device {
 	struct vm *vm;		      /* (o) */
 	uint64_t features;	      /* (o) offered by the device, without the
 					 transport's and rings' */
-	uint64_t driver_features;     /* [l] accepted */
+	uint64_t driver_features;     /* accepted; set before FEATURES_OK */
 	uint32_t config_size;	      /* (o) */
 	uint16_t queue_count;	      /* (o) */
 	uint8_t status;		      /* (a) */
-	uint8_t config_generation;    /* [l] */
+	uint8_t config_generation;    /* (a) */
 	struct virtqueue *queues;     /* (o) queue_count of them, by the
 					 transport */
 	struct virtio_queue_state *queue_states; /* (o) likewise */
-	void *transport; /* (o) struct virtio_pci */
+	void *transport;			 /* (o) struct virtio_pci */
 };
 
+/* 2.1 "Device Status Field" */
+#define VIRTIO_STATUS_ACKNOWLEDGE BIT(0)
+#define VIRTIO_STATUS_DRIVER	  BIT(1)
 #define VIRTIO_STATUS_DRIVER_OK	  BIT(2)
+#define VIRTIO_STATUS_FEATURES_OK BIT(3)
 #define VIRTIO_STATUS_NEEDS_RESET BIT(6)
+#define VIRTIO_STATUS_FAILED	  BIT(7)
 
-/* Give the device its queues and a PCI function of its VM. -ENOMEM, -ENOSPC. */
+/* Give the device its queues and a PCI function of its VM, whose bus exists.
+ * -ENOMEM, -ENOSPC; -EINVAL: too many queues or too much configuration. */
 int virtio_pci_attach(struct virtio_device *device);
+/* Take them away. No vCPU runs; nothing if it is not attached. */
 void virtio_pci_detach(struct virtio_device *device);
 
 /* A notification for queue @index: serve it unless somebody does. No lock. */
 void virtio_kick(struct virtio_device *device, uint16_t index);
 
-/* Interrupt for queue @index if its ring asks for one. No lock needed. */
+/* Be the only one who touches queue @index: false if somebody serves or holds it.
+ * With a wait: not under any lock, nor by who holds a queue. Kicks that come
+ * meanwhile are remembered until the next one. */
+bool virtio_try_hold(struct virtio_device *device, uint16_t index);
+void virtio_hold(struct virtio_device *device, uint16_t index);
+void virtio_release(struct virtio_device *device, uint16_t index);
+
+/* Interrupt for queue @index if its ring asks for one. By who holds it (serves
+ * it). Takes vm->lock if the driver uses no MSI-X: no lock held. */
 void virtio_signal(struct virtio_device *device, uint16_t index);
-/* Configuration changed: interrupt. No lock needed. */
+/* Configuration has changed: interrupt. No lock held. */
 void virtio_signal_config(struct virtio_device *device);
 
-/* The driver misuses the device: NEEDS_RESET, and serve nothing until reset. */
+/* The driver misuses the device: NEEDS_RESET, and serve nothing until reset. No
+ * lock held. Nothing if it was reset meanwhile. */
 void virtio_fail(struct virtio_device *device, const char *why);
 
 static inline bool virtio_is_live(const struct virtio_device *device)
@@ -92,7 +115,8 @@ static inline bool virtio_is_live(const struct virtio_device *device)
 	       !(status & VIRTIO_STATUS_NEEDS_RESET);
 }
 
-/* The devices. Each allocates itself and attaches. */
+/* The devices. Each allocates itself and attaches: -ENOMEM, -ENOSPC. A disk owns
+ * @backend from then on, but not if it failed. */
 struct blk_backend;
 struct slice;
 int virtio_blk_create(struct vm *vm, struct blk_backend *backend);
