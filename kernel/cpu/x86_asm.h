@@ -79,6 +79,23 @@ static inline uint64_t x86_rdtsc(void)
 	return (uint64_t)high << 32 | low;
 }
 
+/* A random word; false: none ready. Only where CPUID says that the CPU has it. */
+static inline bool x86_rdrand(uint64_t *value)
+{
+	bool ok;
+
+	asm volatile("rdrand %0" : "=r"(*value), "=@ccc"(ok)::"cc");
+	return ok;
+}
+
+static inline bool x86_rdseed(uint64_t *value)
+{
+	bool ok;
+
+	asm volatile("rdseed %0" : "=r"(*value), "=@ccc"(ok)::"cc");
+	return ok;
+}
+
 /* @a * @b / @c, rounded down, without losing the product's high half; the
  * quotient must fit 64 bits (#DE if not). */
 static inline uint64_t x86_mul_div(uint64_t a, uint64_t b, uint64_t c)
