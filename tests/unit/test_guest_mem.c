@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "frame_hoard.h"
 #include "guest_fixture.h"
 #include "guest_model.h"
 #include "vmx/ept.h"
@@ -188,30 +189,24 @@ static void takes_frames_of_its_node(void **state)
 
 static void reports_lack_of_tables(void **state)
 {
-	static hpa_t hoard[65536];
 	struct guest_mem other;
-	uint32_t count = 0;
 
 	(void)state;
 	add(GUEST_RAM, 0, 4 * MIB);
-	do
-		hoard[count] = frame_alloc(0, 0);
-	while (!hpa_equals(hoard[count++], HPA_NONE));
-	count--;
+	frame_hoard_all_but(0);
 	assert_int_equal(guest_mem_init(&other, &pt_format_npt, 2, 0), -ENOMEM);
 	assert_int_equal(guest_mem_share(&gm, (gpa_t){ 0 }, HPA(0), MIB),
 			 -ENOMEM);
 	/* a frame, but none for a table; and half of an image */
-	frame_free(hoard[--count], 0);
+	frame_hoard_release_one();
 	assert_fault(0, ACCESS_READ, GUEST_FAULT_NO_MEMORY);
-	frame_free(hoard[--count], 0);
+	frame_hoard_release_one();
 	assert_int_equal(guest_mem_share(&gm, (gpa_t){ 2 * MIB - PAGE_SIZE },
 					 HPA(0), 2 * PAGE_SIZE),
 			 -ENOMEM);
 	assert_int_equal(gm.foreign_size, 0);
 	assert_int_equal(byte_at(2 * MIB - PAGE_SIZE), 0);
-	while (count)
-		frame_free(hoard[--count], 0);
+	frame_hoard_release();
 	assert_fault(2 * MIB - PAGE_SIZE, ACCESS_WRITE, GUEST_FAULT_DONE);
 }
 

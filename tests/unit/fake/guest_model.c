@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frame_hoard.h"
 #include "frame_machine.h"
 #include "guest_bytes.h"
+#include "guest_views.h"
 #include "kernel/lib/errno.h"
 #include "mm/guest_mem.h"
 #include "mm/phys.h"
@@ -15,28 +17,14 @@
 #define IMAGE_SIZE  LARGE_PAGE_SIZE
 #define LENGTH_MAX  (48 * KIB)
 #define LENGTH_LONG (3 * MIB)
-#define VIEWS	    64
 #define PINS	    3
-#define HOARD_MAX   16384
-
-/* What a CPU may have in its TLB, and since when. */
-struct view {
-	uint64_t gpa;
-	hpa_t frame;
-	bool is_writable;
-	uint64_t generation;
-};
 
 static struct guest_mem gm;
 static uint64_t allocated_before;
 static char image[IMAGE_SIZE];
 static hpa_t image_base;
 static uint64_t image_used; /* bytes shown so far */
-static struct view views[VIEWS];
-static uint32_t view_count;
 static struct guest_pin pins[PINS];
-static hpa_t hoard[HOARD_MAX];
-static uint32_t hoard_count;
 static char buffer[LENGTH_LONG];
 
 static void require(bool condition, const char *what)
@@ -71,7 +59,7 @@ static void check_written(int err, uint64_t gpa, uint64_t size, bool is_ram,
 	else
 		require(err == 0, "was refused");
 	if (err == -ENOMEM)
-		require(hoard_count > 0, "no memory");
+		require(frame_hoard_count > 0, "no memory");
 	if (err == 0)
 		guest_bytes_put(gpa, wanted, size);
 }
@@ -128,21 +116,6 @@ static void copy(uint64_t to, uint64_t from, uint64_t size)
 	check_written(err, to, size, true, buffer);
 }
 
-static void remember_view(uint64_t gpa, const struct pt_leaf *leaf,
-			  bool is_writable)
-{
-	uint64_t page = align_down(gpa, PAGE_SIZE);
-
-	views[view_count++ % VIEWS] =
-		(struct view){ page, hpa_add(leaf->hpa, page - leaf->virt),
-			       is_writable, guest_mem_flush_generation(&gm) };
-}
-
-static bool is_writable(const struct pt_leaf *leaf)
-{
-	return leaf->entry & BIT(1); /* in both formats */
-}
-
 static void fault(uint64_t gpa, uint32_t access)
 {
 	const struct guest_slot *slot = guest_bytes_slot(gpa);
@@ -157,30 +130,15 @@ static void fault(uint64_t gpa, uint32_t access)
 		require(got == GUEST_FAULT_READ_ONLY, "ROM written");
 		return;
 	}
-	if (got == GUEST_FAULT_NO_MEMORY && hoard_count)
+	if (got == GUEST_FAULT_NO_MEMORY && frame_hoard_count)
 		return;
 	require(got == GUEST_FAULT_DONE, "not done");
 	require(pgtable_find(&gm.table, gpa, &leaf), "not there");
 	if (access & PT_WRITE)
-		require(is_writable(&leaf), "not writable");
+		require(guest_views_is_writable(&leaf), "not writable");
 	if (slot->kind == GUEST_ROM || (leaf.entry & PT_SOFT_FOREIGN))
-		require(!is_writable(&leaf), "writable");
-	remember_view(gpa, &leaf, is_writable(&leaf));
-}
-
-/* A translation that a CPU may hold is still right, or it was told. */
-static void check_view(const struct view *view)
-{
-	struct pt_leaf leaf;
-
-	if (view->generation != guest_mem_flush_generation(&gm))
-		return;
-	require(pgtable_find(&gm.table, view->gpa, &leaf), "went unnoticed");
-	require(hpa_equals(hpa_add(leaf.hpa, view->gpa - leaf.virt),
-			   view->frame),
-		"moved unnoticed");
-	require(is_writable(&leaf) || !view->is_writable,
-		"protected unnoticed");
+		require(!guest_views_is_writable(&leaf), "writable");
+	guest_views_add(&gm, gpa, &leaf);
 }
 
 static bool is_untouched(uint64_t gpa, uint64_t size)
@@ -207,7 +165,7 @@ static void share(uint64_t gpa, uint64_t offset, uint64_t size)
 		require(err == -EEXIST, "shared over something");
 		return;
 	}
-	if (err == -ENOMEM && hoard_count) {
+	if (err == -ENOMEM && frame_hoard_count) {
 		require(is_untouched(gpa, size), "shared by halves");
 		return;
 	}
@@ -223,7 +181,7 @@ static void hide(uint64_t gpa)
 	struct pt_leaf leaf;
 
 	guest_mem_hide(&gm, (gpa_t){ gpa });
-	if (!guest_bytes_slot(gpa) || hoard_count)
+	if (!guest_bytes_slot(gpa) || frame_hoard_count)
 		return;
 	require(!pgtable_find(&gm.table, gpa, &leaf), "not hidden");
 }
@@ -252,7 +210,7 @@ static void pin(struct guest_pin *slot, uint64_t gpa, uint64_t size,
 	else if (!guest_bytes_cover(gpa, size, is_ram))
 		require(err == -EFAULT, "pinned nothing");
 	else
-		require(err == 0 || (err == -ENOMEM && hoard_count),
+		require(err == 0 || (err == -ENOMEM && frame_hoard_count),
 			"not pinned");
 }
 
@@ -272,7 +230,7 @@ static void exchange(uint64_t gpa, unsigned int size, uint64_t desired,
 	expected = is_equal ? was : ~was;
 	err = guest_compare_exchange(&gm, (gpa_t){ gpa }, size, &expected,
 				     desired);
-	if (err == -ENOMEM && hoard_count)
+	if (err == -ENOMEM && frame_hoard_count)
 		return;
 	require(err == 0 && expected == was, "exchanged wrongly");
 	if (is_equal)
@@ -287,28 +245,12 @@ static void pointer(uint64_t gpa, uint32_t access)
 		require(at == NULL, "pointer to nothing");
 		return;
 	}
-	require(at || hoard_count, "no pointer");
+	require(at || frame_hoard_count, "no pointer");
 	if (!at)
 		return;
 	require(*at == *guest_bytes_at(gpa), "pointer to other bytes");
 	if (access & PT_WRITE)
 		*guest_bytes_at(gpa) = *at = (char)(*at + 1);
-}
-
-/* Leave the machine @rest single frames, or give all others back. */
-static void starve(uint32_t rest)
-{
-	while (hoard_count)
-		frame_free(hoard[--hoard_count], 0);
-	for (; rest < 8 && hoard_count < HOARD_MAX; hoard_count++) {
-		hoard[hoard_count] = frame_alloc(0, 0);
-		if (hpa_equals(hoard[hoard_count], HPA_NONE))
-			break;
-	}
-	while (rest < 8 && rest && hoard_count) {
-		frame_free(hoard[--hoard_count], 0);
-		rest--;
-	}
 }
 
 void guest_model_start(uint8_t how)
@@ -317,7 +259,7 @@ void guest_model_start(uint8_t how)
 	frame_machine_start_simple(32 * MIB);
 	guest_bytes_reset();
 	memset(pins, 0, sizeof(pins));
-	view_count = hoard_count = 0;
+	guest_views_reset();
 	image_used = 0;
 	for (uint64_t i = 0; i < IMAGE_SIZE; i++)
 		image[i] = (char)(i * 11 + (i >> 12) + 1);
@@ -377,10 +319,13 @@ void guest_model_step(uint8_t kind, uint64_t argument)
 		exchange(gpa, 1U << (value & 3), argument >> 20, value & 4);
 		break;
 	case 11: pointer(gpa, value & PT_WRITE); break;
-	case 12: starve(value & 1 ? 8 : value >> 1 & 7); break;
+	case 12:
+		frame_hoard_release();
+		if (value & 1)
+			frame_hoard_all_but(value >> 1 & 7);
+		break;
 	}
-	for (uint32_t i = 0; i < VIEWS && i < view_count; i++)
-		check_view(&views[i]);
+	require(guest_views_hold(&gm), "a translation changed unnoticed");
 	for (size_t i = 0; i < PINS; i++)
 		check_pin(&pins[i]);
 }
@@ -408,7 +353,7 @@ static void check_sizes(void)
 
 void guest_model_finish(void)
 {
-	starve(8);
+	frame_hoard_release();
 	for (size_t i = 0; i < PINS; i++)
 		guest_unpin(&gm, &pins[i]);
 	for (size_t i = 0; i < GUEST_BYTES_SLOTS; i++) {
