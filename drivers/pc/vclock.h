@@ -31,13 +31,16 @@ static inline uint64_t vclock_ns(uint64_t ticks, uint64_t hz)
 	return seconds * NS_PER_SEC + (ticks % hz * NS_PER_SEC + hz - 1) / hz;
 }
 
-/* vm_set_timer for @time of vm_time()'s clock, or TIME_NEVER. */
+/* vm_set_timer for @time of vm_time()'s clock, or TIME_NEVER; nothing if that is
+ * what it waits for already: vm_set_timer wakes vCPU 0. vm->lock held. */
 static inline void vclock_arm(struct vm *vm, enum vm_timer timer, uint64_t time)
 {
-	if (time > TIME_NEVER - vm->clock_base)
-		time = TIME_NEVER;
-	vm_set_timer(vm, timer,
-		     time == TIME_NEVER ? time : vm->clock_base + time);
+	uint64_t deadline = TIME_NEVER;
+
+	if (time < TIME_NEVER - vm->clock_base)
+		deadline = vm->clock_base + time;
+	if (vm->deadlines[timer] != deadline)
+		vm_set_timer(vm, timer, deadline);
 }
 
 #endif

@@ -1,0 +1,144 @@
+/* The virtual PC. */
+#include "drivers/pc/pc.h"
+
+#include "drivers/pc/pc_state.h"
+#include "drivers/pci/pci.h"
+#include "kernel/lib/errno.h"
+#include "mm/heap.h"
+
+/* The devices without a bus, each with its ports and memory. */
+static int create_devices(struct pc *pc, struct vm *vm)
+{
+	int error = vpic_init(&pc->pic, vm);
+
+	if (!error)
+		error = vioapic_init(&pc->ioapic, vm);
+	if (!error)
+		error = vpit_init(&pc->pit, vm);
+	if (!error)
+		error = vrtc_init(&pc->rtc, vm);
+	if (!error)
+		error = vhpet_init(&pc->hpet, vm, &pc->pit, &pc->rtc);
+	if (!error)
+		error = vacpi_pm_init(&pc->pm, vm);
+	if (!error)
+		error = vserial_init(&pc->serial, vm);
+	if (!error)
+		error = vi8042_init(&pc->i8042, vm);
+	if (!error)
+		error = vfw_cfg_init(&pc->fw_cfg, vm);
+	if (!error)
+		error = vdebug_port_init(&pc->debug_port, vm);
+	if (!error)
+		error = vpvpanic_init(&pc->pvpanic, vm);
+	if (!error && vm->config->has_testdev)
+		error = vtestdev_init(&pc->testdev, vm);
+	return error;
+}
+
+static void remove_regions(struct io_space *space)
+{
+	while (space->count)
+		io_remove(space, space->regions[0].base);
+}
+
+/* Every region of a VM is of one of its devices. */
+static void destroy_devices(struct vm *vm)
+{
+	remove_regions(&vm->ports);
+	remove_regions(&vm->mmio);
+	vtestdev_fini(&vm->pc->testdev);
+	heap_free(vm->pc);
+	vm->pc = NULL;
+}
+
+int pc_create(struct vm *vm, const struct boot_info *info, struct diag *why)
+{
+	int error;
+
+	vm->pc = heap_alloc(sizeof(*vm->pc));
+	if (!vm->pc)
+		return diag_set(why, -ENOMEM, "not enough memory for devices");
+	error = create_devices(vm->pc, vm);
+	if (!error)
+		error = pci_create(vm);
+	if (error) {
+		diag_set(why, error, "its devices: error %d", error);
+		goto destroy_devices;
+	}
+	error = pc_virtio_create(vm, info, why);
+	if (error)
+		goto destroy_pci;
+	return 0;
+
+destroy_pci:
+	pci_destroy(vm);
+destroy_devices:
+	destroy_devices(vm);
+	return error;
+}
+
+void pc_destroy(struct vm *vm)
+{
+	pci_destroy(vm);
+	destroy_devices(vm);
+}
+
+void pc_timer_fire(struct vm *vm, enum vm_timer timer)
+{
+	struct pc *pc = vm->pc;
+
+	switch (timer) {
+	case VM_TIMER_PIT: vpit_timer_fire(&pc->pit); break;
+	case VM_TIMER_RTC: vrtc_timer_fire(&pc->rtc); break;
+	case VM_TIMER_PM: vacpi_pm_timer_fire(&pc->pm); break;
+	case VM_TIMER_HPET0:
+	case VM_TIMER_HPET1:
+	case VM_TIMER_HPET2:
+		vhpet_timer_fire(&pc->hpet, timer - VM_TIMER_HPET0);
+		break;
+	case VM_TIMER_COUNT: break;
+	}
+}
+
+void pc_set_irq(struct vm *vm, uint32_t gsi, bool level)
+{
+	vpic_set_line(&vm->pc->pic, gsi, level);
+	vioapic_set_line(&vm->pc->ioapic, gsi, level);
+}
+
+void pc_end_of_interrupt(struct vm *vm, uint8_t vector)
+{
+	spin_lock(&vm->lock);
+	vioapic_eoi(&vm->pc->ioapic, vector);
+	spin_unlock(&vm->lock);
+}
+
+bool pc_has_extint(const struct vm *vm)
+{
+	return vpic_has_interrupt(&vm->pc->pic);
+}
+
+uint8_t pc_take_extint(struct vm *vm)
+{
+	uint8_t vector;
+
+	spin_lock(&vm->lock);
+	vector = vpic_acknowledge(&vm->pc->pic);
+	spin_unlock(&vm->lock);
+	return vector;
+}
+
+void pc_console_input(struct vm *vm, const char *data, uint32_t size)
+{
+	spin_lock(&vm->lock);
+	vserial_input(&vm->pc->serial, data, size);
+	spin_unlock(&vm->lock);
+}
+
+void pc_press_power_button(struct vm *vm)
+{
+	spin_lock(&vm->lock);
+	vacpi_pm_press_power_button(&vm->pc->pm);
+	spin_unlock(&vm->lock);
+}
