@@ -93,18 +93,15 @@ static void take_message(struct lapic *lapic,
 }
 
 /* 11.6.2.2 "Logical Destination Mode". */
-static bool has_logical_xapic_id(uint32_t route, uint32_t destination)
+static bool has_logical_xapic_id(uint64_t route, uint32_t destination)
 {
-	uint32_t common =
-		FIELD_GET(ROUTE_LOGICAL, (uint64_t)route) & destination;
+	uint64_t own = FIELD_GET(ROUTE_LOGICAL, route);
 
 	if (destination > 0xff)
 		return false;
 	if (!(route & ROUTE_CLUSTER))
-		return common != 0;
-	return (FIELD_GET(ROUTE_LOGICAL, (uint64_t)route) ^ destination) <
-		       0x10 &&
-	       common & 0xf;
+		return own & destination;
+	return own >> 4 == destination >> 4 && own & destination & 0xf;
 }
 
 /* 11.12.10 "Determining IPI Destination in x2APIC Mode". */
