@@ -227,6 +227,20 @@ static int decode(const struct loader_request *request,
 	return 0;
 }
 
+/* The usual reason why a kernel does not fit, in words for who chose the size. */
+static int check_ram(const struct vm *vm, const struct linux_image *image,
+		     struct diag *why)
+{
+	uint64_t end = image->base + image->size;
+
+	if (end <= min_u64(vm->ram_size, VM_LOW_RAM_MAX))
+		return 0;
+	return diag_set(why, -EINVAL,
+			"kernel: bzImage needs RAM up to 0x%lx (%lu MiB), the "
+			"VM has %lu MiB",
+			end, align_up(end, MIB) / MIB, vm->ram_size / MIB);
+}
+
 static int place_initrd(struct loader_plan *plan,
 			const struct loader_file *initrd, uint64_t address_max,
 			struct linux_layout *layout, struct diag *why)
@@ -247,7 +261,11 @@ static int make_plan(struct loader_plan *plan,
 		     struct diag *why)
 {
 	struct loader_piece *kernel, *piece;
+	int error;
 
+	error = check_ram(plan->vm, image, why);
+	if (error)
+		return error;
 	kernel = loader_plan_put(plan, "kernel", image->base, image->size, why);
 	if (!kernel)
 		return -EINVAL;

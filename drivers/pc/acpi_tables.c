@@ -4,6 +4,7 @@
  */
 #include "drivers/pc/acpi/dsdt.h"
 #include "drivers/pc/acpi_format.h"
+#include "drivers/pc/checksum.h"
 #include "drivers/pc/vacpi_pm.h"
 #include "drivers/pc/vhpet.h"
 #include "drivers/pc/vreset_port.h"
@@ -56,16 +57,6 @@ static uint64_t write_bytes(struct table_writer *writer, const void *bytes,
 	return at.value;
 }
 
-static uint8_t make_checksum(const void *bytes, uint32_t size)
-{
-	const uint8_t *byte = bytes;
-	uint8_t sum = 0;
-
-	while (size--)
-		sum = (uint8_t)(sum - *byte++);
-	return sum;
-}
-
 /* Fill the header of a table whose other fields are filled, and write it. */
 static uint64_t write_table(struct table_writer *writer,
 			    struct acpi_header *header, const char *signature,
@@ -80,7 +71,7 @@ static uint64_t write_table(struct table_writer *writer,
 	header->oem_revision = 1;
 	header->creator_revision = 1;
 	header->checksum = 0;
-	header->checksum = make_checksum(header, size);
+	header->checksum = checksum_make(header, size);
 	return write_bytes(writer, header, size, TABLE_ALIGN);
 }
 
@@ -240,8 +231,8 @@ static void write_rsdp(struct table_writer *writer, struct acpi_rsdp *rsdp)
 	memcpy(rsdp->oem_id, "BASALT", sizeof(rsdp->oem_id));
 	rsdp->revision = 2;
 	rsdp->length = sizeof(*rsdp);
-	rsdp->checksum = make_checksum(rsdp, ACPI_RSDP_OLD_SIZE);
-	rsdp->extended_checksum = make_checksum(rsdp, sizeof(*rsdp));
+	rsdp->checksum = checksum_make(rsdp, ACPI_RSDP_OLD_SIZE);
+	rsdp->extended_checksum = checksum_make(rsdp, sizeof(*rsdp));
 	writer->at = VM_TABLES_BASE;
 	write_bytes(writer, rsdp, sizeof(*rsdp), TABLE_ALIGN);
 }

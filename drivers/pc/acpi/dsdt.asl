@@ -121,7 +121,6 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "BASALT", "BASALTPC", 1)
 			Name (_CRS, ResourceTemplate ()
 			{
 				Memory32Fixed (ReadWrite, 0xe0000000, 0x10000000)
-				IO (Decode16, 0x600, 0x600, 1, 0x30)
 			})
 		}
 
