@@ -189,13 +189,15 @@ static void splits_what_is_shared(void **state)
 	assert_int_equal(io_read(&fake_vm, &space, UINT64_MAX, 4), 0xffffffff);
 }
 
-/* Adds and removes around a region that stays, which moves it in the table. */
+static uint64_t changes;
+
+/* Adds and removes below regions that stay, which moves them in the table. */
 static void *change_table(void *stop)
 {
-	for (uint64_t i = 0; !__atomic_load_n((bool *)stop, __ATOMIC_RELAXED);
-	     i++) {
-		add(i % 40, 1);
-		io_remove(&space, (i + 20) % 40);
+	while (!__atomic_load_n((bool *)stop, __ATOMIC_RELAXED)) {
+		add(changes % 30, 1);
+		io_remove(&space, (changes + 15) % 30);
+		__atomic_fetch_add(&changes, 1, __ATOMIC_RELAXED);
 	}
 	return NULL;
 }
@@ -207,15 +209,16 @@ static void finds_while_others_change(void **state)
 	pthread_t thread;
 
 	(void)state;
-	add(0x100, 0x10);
-	add(0x200, 0x10);
+	changes = 0;
+	for (uint64_t i = 0; i < 64; i++)
+		add(0x100 + 0x10 * i, 0x10);
 	pthread_create(&thread, NULL, change_table, &stop);
-	for (unsigned int i = 0; i < 300000; i++) {
-		assert_true(io_find(&space, 0x20c, 4, &region));
-		assert_int_equal(region.base, 0x200);
+	while (__atomic_load_n(&changes, __ATOMIC_RELAXED) < 200000) {
+		assert_true(io_find(&space, 0x4ec, 4, &region));
+		assert_int_equal(region.base, 0x4e0);
 		assert_int_equal(region.size, 0x10);
-		assert_ptr_equal(region.device, (void *)0x200);
-		if (io_find(&space, i % 40, 1, &region))
+		assert_ptr_equal(region.device, (void *)0x4e0);
+		if (io_find(&space, 7, 1, &region))
 			assert_ptr_equal(region.device, (void *)region.base);
 	}
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
