@@ -14,36 +14,44 @@ CC    := gcc
 
 # ---- sources ---------------------------------------------------------------------------------------------------------------
 
-# Pure files: built into the image, and again for the host's unit tests and fuzzers.
-PURE := \
+# Pure files: built into the image, and again for the host's unit tests and fuzzers. All of these folders' are.
+PURE := $(wildcard drivers/pc/*.c drivers/pci/*.c drivers/virtio/*.c) \
 	boot/acpi.c boot/acpi_madt.c boot/acpi_optional.c boot/acpi_srat.c \
 	boot/boot_info.c boot/config.c boot/config_keys.c boot/config_lex.c \
 	boot/config_section.c boot/config_value.c \
 	boot/multiboot2.c boot/multiboot2_tags.c \
 	kernel/cpu/clock_math.c kernel/lib/date.c kernel/lib/diag.c kernel/lib/fmt.c \
-	kernel/lib/log_ring.c kernel/timer_heap.c \
+	kernel/lib/log_ring.c kernel/timer_heap.c kernel/lib/chacha.c \
+	kernel/cpuid_policy.c kernel/cpuid_table.c kernel/event.c kernel/exit.c \
+	kernel/exit_cpuid.c kernel/exit_cr.c kernel/exit_msr.c kernel/guest_walk.c \
+	kernel/hypercall.c kernel/io.c kernel/msr_policy.c kernel/pv_clock.c \
+	kernel/vcpu_reset.c $(wildcard kernel/emulate*.c kernel/insn*.c kernel/loader*.c) \
 	mm/extent.c mm/frame.c mm/frame_chunk.c mm/frame_node.c mm/heap.c \
-	mm/memmap.c mm/pgtable.c mm/pool.c mm/untouched.c \
-	svm/svm_caps.c vmx/vmx_caps.c
+	mm/memmap.c mm/pgtable.c mm/pool.c mm/untouched.c $(wildcard mm/guest_*.c) \
+	svm/npt.c svm/svm_caps.c vmx/ept.c vmx/vmx_caps.c
 
 # Files that need the machine.
 IMPURE := \
 	boot/boot.c \
 	drivers/host/console.c drivers/host/framebuffer.c \
 	drivers/host/ioapic.c drivers/host/pic.c drivers/host/uart.c \
-	kernel/backend.c kernel/interrupt.c kernel/log.c kernel/main.c \
-	kernel/panic.c kernel/smp.c kernel/smp_call.c kernel/symbols.c kernel/thread.c \
-	kernel/timer.c \
+	kernel/backend.c kernel/console_input.c kernel/interrupt.c kernel/log.c \
+	kernel/main.c kernel/panic.c kernel/random.c kernel/smp.c kernel/smp_call.c \
+	kernel/symbols.c kernel/thread.c kernel/timer.c kernel/trace.c kernel/vcpu.c \
+	kernel/vcpu_load.c kernel/vm.c kernel/vm_console.c kernel/vm_irq.c \
 	kernel/cpu/apic.c kernel/cpu/cpu.c kernel/cpu/descriptors.c \
 	kernel/cpu/percpu.c kernel/cpu/reference_clock.c kernel/cpu/rtc.c \
 	kernel/cpu/time.c kernel/cpu/trap.c kernel/lib/compiler.c kernel/lib/string.c \
-	mm/host_space.c mm/stack.c svm/svm.c vmx/vmx.c
+	mm/host_space.c mm/stack.c svm/svm.c svm/svm_event.c svm/svm_exit.c \
+	svm/svm_state.c vmx/vmx.c
 
 IMPURE += $(if $(DEBUG),kernel/lock_rank.c kernel/selftest.c kernel/selftest_panic.c mm/host_audit.c,kernel/selftest_none.c)
 
 ASM := \
-	boot/start.asm drivers/host/font.asm kernel/cpu/entry.asm \
-	kernel/lib/mem.asm kernel/switch.asm kernel/trampoline.asm
+	boot/start.asm drivers/host/font.asm kernel/cpu/entry.asm kernel/cpu/xmm.asm \
+	kernel/lib/mem.asm kernel/switch.asm kernel/trampoline.asm svm/svm_entry.asm
+
+include drivers/pc/acpi/acpi.mk
 
 OBJECTS := $(PURE:%.c=$(OUT)/obj/%.o) $(IMPURE:%.c=$(OUT)/obj/%.o) \
 	$(ASM:%.asm=$(OUT)/obj/%.asm.o)
@@ -75,6 +83,10 @@ LDFLAGS   := -nostdlib -static -T boot/link.ld -z max-page-size=4096 \
 
 .PHONY: all
 all: $(OUT)/basalt.elf $(OUT)/basalt.efi $(OUT)/basalt.iso
+
+$(OUT)/obj/$(BUILD)/gen/%.o: $(BUILD)/gen/%.c Makefile
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(OUT)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)

@@ -131,14 +131,6 @@ void vcpu_write_xmm(struct vcpu *vcpu, unsigned int number, struct xmm value)
 	xmm_write(number, &value);
 }
 
-uint32_t vcpu_read_pkru(const struct vcpu *vcpu)
-{
-	struct cpu_mode mode;
-
-	vcpu_ops->read_mode(vcpu, &mode);
-	return mode.cr4 & CR4_PKE ? x86_rdpkru() : 0;
-}
-
 struct cpuid_words cpuid_machine(uint32_t leaf, uint32_t subleaf)
 {
 	struct cpuid r = x86_cpuid(leaf, subleaf);

@@ -36,9 +36,9 @@ svm_enter:
 	mov r14, [rdi + GPR(14)]
 	mov r15, [rdi + GPR(15)]
 	mov rdi, [rdi + GPR(7)]
-	vmload rax
-	vmrun rax
-	vmsave rax
+	vmload
+	vmrun
+	vmsave
 	mov rax, rdi			; RAX is the host's again
 	pop rdi
 	mov [rdi + GPR(7)], rax
@@ -56,7 +56,7 @@ svm_enter:
 	mov [rdi + GPR(14)], r14
 	mov [rdi + GPR(15)], r15
 	pop rax
-	vmload rax			; our FS, GS, TR, LDTR and syscall MSRs: what VMRUN does not keep
+	vmload			; our FS, GS, TR, LDTR and syscall MSRs: what VMRUN does not keep
 	cli
 	stgi
 	pop r15
