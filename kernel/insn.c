@@ -103,8 +103,10 @@ static uint8_t take_prefixes(struct decoder *d, struct insn *insn)
 	}
 }
 
-static void set_sizes(const struct decoder *d, struct insn *insn)
+static void apply_prefixes(const struct decoder *d, struct insn *insn)
 {
+	if (d->segment != SEGMENT_COUNT)
+		insn->address.segment = d->segment;
 	if (d->code_size == 8) {
 		insn->address_size = d->has_67 ? 4 : 8;
 		insn->operand_size = d->rex & REX_W ? 8 : d->has_66 ? 2 : 4;
@@ -213,9 +215,8 @@ static void take_address(struct decoder *d, struct insn *insn)
 		take_address_16(d, address);
 	else
 		take_address_32(d, address);
-	if (d->segment != SEGMENT_COUNT)
-		address->segment = d->segment;
-	else if (address->base == GPR_RSP || address->base == GPR_RBP)
+	if (d->segment == SEGMENT_COUNT &&
+	    (address->base == GPR_RSP || address->base == GPR_RBP))
 		address->segment = SEGMENT_SS;
 }
 
@@ -292,8 +293,6 @@ static void take_immediate(struct decoder *d, struct insn *insn,
 	case IMMEDIATE_ADDRESS:
 		insn->has_immediate = false;
 		insn->address.displacement = take(d, insn->address_size);
-		if (d->segment != SEGMENT_COUNT)
-			insn->address.segment = d->segment;
 		break;
 	}
 }
@@ -341,6 +340,9 @@ static struct insn_operand place_operand(const struct decoder *d,
 	case PLACE_CONTROL:
 		operand.kind = INSN_KIND_CONTROL, operand.number = reg;
 		break;
+	case PLACE_DEBUG:
+		operand.kind = INSN_KIND_DEBUG, operand.number = reg;
+		break;
 	default: operand.kind = INSN_KIND_NONE;
 	}
 	return operand;
@@ -350,8 +352,7 @@ static void place_operands(struct decoder *d, struct insn *insn,
 			   const struct insn_row *row)
 {
 	uint8_t size = size_of(d, insn, row->size);
-	uint8_t src_size =
-		row->src_size ? size_of(d, insn, row->src_size) : size;
+	uint8_t src_size = row->src_size ? row->src_size : size;
 
 	if (row->immediate)
 		take_immediate(d, insn, row, size);
@@ -367,10 +368,16 @@ static void place_operands(struct decoder *d, struct insn *insn,
 		insn->dst.size = size;
 }
 
-static bool is_control(const struct insn_operand *operand)
+/* Is there such a register? */
+static bool exists(const struct insn_operand *operand)
 {
-	return operand->kind != INSN_KIND_CONTROL ||
-	       (BIT(operand->number) & (BIT(0) | BITS(4, 2) | BIT(8)));
+	switch (operand->kind) {
+	case INSN_KIND_SEGMENT: return operand->number <= SEGMENT_GS;
+	case INSN_KIND_CONTROL:
+		return BIT(operand->number) & (BIT(0) | BITS(4, 2) | BIT(8));
+	case INSN_KIND_DEBUG: return operand->number < 8;
+	default: return true;
+	}
 }
 
 /* What the row says against the instruction as it is. */
@@ -391,7 +398,10 @@ static enum insn_result check(const struct decoder *d, const struct insn *insn,
 	if (insn->is_locked &&
 	    (!(row->flags & ROW_LOCK) || insn->dst.kind != INSN_KIND_MEMORY))
 		return INSN_BAD;
-	if (!is_control(&insn->dst) || !is_control(&insn->src))
+	if (!exists(&insn->dst) || !exists(&insn->src))
+		return INSN_BAD;
+	if (insn->dst.kind == INSN_KIND_SEGMENT &&
+	    insn->dst.number == SEGMENT_CS)
 		return INSN_BAD;
 	return INSN_OK;
 }
@@ -431,7 +441,8 @@ static struct insn_row resolve(struct decoder *d, struct insn *insn,
 		return *row;
 	modrm = (uint8_t)(d->mod << 6 | d->reg << 3 | d->rm);
 	if (row->op == GROUP_7 && d->mod == 3 && d->reg != 4 && d->reg != 6) {
-		if (!insn_is_known_0f01(modrm, d->code_size == 8))
+		if (!insn_is_known_0f01(modrm, d->code_size == 8,
+					prefix_column(d, insn) != COLUMN_NONE))
 			other.op = INSN_NONE;
 		return other;
 	}
@@ -449,7 +460,7 @@ enum insn_result insn_decode(struct insn *insn, const uint8_t *bytes,
 
 	start(&d, insn, bytes, count, code_size);
 	byte = take_prefixes(&d, insn);
-	set_sizes(&d, insn);
+	apply_prefixes(&d, insn);
 	found = find_row(&d, insn, byte);
 	if (d.is_short)
 		return count == INSN_BYTES_MAX ? INSN_TOO_LONG : INSN_SHORT;

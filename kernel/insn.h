@@ -83,6 +83,7 @@ enum insn_kind {
 	INSN_KIND_XMM,
 	INSN_KIND_SEGMENT,
 	INSN_KIND_CONTROL,
+	INSN_KIND_DEBUG,
 };
 
 #define INSN_GPR_HIGH BIT(4) /* AH, CH, DH, BH: of the GPR in the low bits */

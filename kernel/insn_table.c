@@ -48,8 +48,7 @@ const struct insn_row insn_map_1[256] = {
 	[0x58 ... 0x5f] = { INSN_POP, PLACE_OPCODE, 0, SIZE_STACK, .flags = 0 },
 	[0x60] = { INSN_OTHER, .flags = ROW_NOT_64 }, /* PUSHA */
 	[0x61] = { INSN_OTHER, .flags = ROW_NOT_64 }, /* POPA */
-	[0x63] = { INSN_MOVSX, REG, RM, SIZE_V, SIZE_Z,
-		   .flags = M | ROW_ONLY_64 },
+	[0x63] = { INSN_MOVSX, REG, RM, SIZE_V, 4, .flags = M | ROW_ONLY_64 },
 	[0x68] = { INSN_PUSH, 0, IMM, SIZE_STACK, 0, IMMEDIATE_Z, 0 },
 	[0x69] = { INSN_IMUL, REG, RM, SIZE_V, 0, IMMEDIATE_Z, M },
 	[0x6a] = { INSN_PUSH, 0, IMM, SIZE_STACK, 0, IMMEDIATE_8S, 0 },

@@ -19,6 +19,7 @@ enum insn_place {
 	PLACE_XMM_RM,
 	PLACE_SEGMENT,
 	PLACE_CONTROL,
+	PLACE_DEBUG,
 	PLACE_GPR_RM, /* general register by ModRM, whatever its mod */
 };
 
@@ -114,7 +115,8 @@ extern const struct insn_row insn_map_0f[256];
 extern const struct insn_row insn_groups[GROUP_COUNT][8];
 extern const struct insn_row insn_by_prefix[PREFIXED_COUNT][COLUMN_COUNT];
 
-/* Byte @modrm of 0F 01 with a register: VMCALL, XSETBV …: is it known? */
-bool insn_is_known_0f01(uint8_t modrm, bool is_64);
+/* Byte @modrm of 0F 01 with a register: VMCALL, XSETBV …: is it known? With 66,
+ * F2 or F3 most are #UD or something else. */
+bool insn_is_known_0f01(uint8_t modrm, bool is_64, bool has_prefix);
 
 #endif

@@ -26,10 +26,12 @@ const struct insn_row insn_map_0f[256] = {
 	[0x1f] = { INSN_NOP, RM, 0, SIZE_V, .flags = M },
 	[0x20] = { INSN_MOV_CR, PLACE_GPR_RM, PLACE_CONTROL, SIZE_MODE,
 		   .flags = M | ROW_ANY_REGISTER },
-	[0x21] = { INSN_OTHER, .flags = M | ROW_ANY_REGISTER }, /* MOV DR */
+	[0x21] = { INSN_OTHER, PLACE_GPR_RM, PLACE_DEBUG, SIZE_MODE,
+		   .flags = M | ROW_ANY_REGISTER },
 	[0x22] = { INSN_MOV_CR, PLACE_CONTROL, PLACE_GPR_RM, SIZE_MODE,
 		   .flags = M | ROW_ANY_REGISTER },
-	[0x23] = { INSN_OTHER, .flags = M | ROW_ANY_REGISTER },
+	[0x23] = { INSN_OTHER, PLACE_DEBUG, PLACE_GPR_RM, SIZE_MODE,
+		   .flags = M | ROW_ANY_REGISTER },
 	[0x28] = { PREFIXED_28, .flags = M | ROW_PREFIX },
 	[0x29] = { PREFIXED_29, .flags = M | ROW_PREFIX },
 	[0x2b] = { PREFIXED_2B, .flags = M | ROW_PREFIX },
@@ -168,7 +170,7 @@ const struct insn_row insn_by_prefix[PREFIXED_COUNT][COLUMN_COUNT] = {
 	},
 };
 
-bool insn_is_known_0f01(uint8_t modrm, bool is_64)
+bool insn_is_known_0f01(uint8_t modrm, bool is_64, bool has_prefix)
 {
 	switch (modrm) {
 	case 0xc1: /* VMCALL */
@@ -178,16 +180,14 @@ bool insn_is_known_0f01(uint8_t modrm, bool is_64)
 	case 0xcb: /* STAC */
 	case 0xd0: /* XGETBV */
 	case 0xd1: /* XSETBV */
-	case 0xd8: /* VMRUN and the rest of SVM */
-	case 0xd9: /* VMMCALL */
-	case 0xda:
-	case 0xdb:
-	case 0xdc:
-	case 0xdd:
-	case 0xde:
-	case 0xdf:
-	case 0xf9: /* RDTSCP */ return true;
-	case 0xf8: /* SWAPGS */ return is_64;
-	default: return false;
+		return !has_prefix;
+	case 0xd8: /* VMRUN, VMMCALL and the rest of SVM */
+	case 0xd9 ... 0xdf:
+	case 0xf9: /* RDTSCP */
+		return true;
+	case 0xf8: /* SWAPGS */
+		return is_64;
+	default:
+		return false;
 	}
 }
