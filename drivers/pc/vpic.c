@@ -221,7 +221,7 @@ static uint8_t icw_after(const struct vpic_chip *chip, uint8_t icw)
 static void write_data(struct vpic_chip *chip, uint8_t value)
 {
 	switch (chip->next_icw) {
-	case 0: chip->imr = value; break;
+	case 0: chip->imr = value; return;
 	case 2: chip->base = value & 0xf8; break;
 	case 4:
 		chip->is_auto_eoi = value & ICW4_AUTO_EOI;
