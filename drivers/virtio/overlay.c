@@ -177,23 +177,27 @@ struct split {
 	uint64_t tail_size;
 };
 
+static uint64_t blocks_in(uint64_t size)
+{
+	return (size >> PAGE_SHIFT) + !is_aligned(size, PAGE_SIZE);
+}
+
 static struct split split_range(const struct overlay *overlay, uint64_t offset,
 				uint64_t size)
 {
 	uint64_t end = offset + size;
-	uint64_t first = align_up(offset, PAGE_SIZE);
-	uint64_t last = end == overlay->backend.capacity
-				? align_up(end, PAGE_SIZE)
-				: align_down(end, PAGE_SIZE);
+	bool is_at_end = end == overlay->backend.capacity;
+	uint64_t first = blocks_in(offset);
+	uint64_t last = is_at_end ? blocks_in(end) : end >> PAGE_SHIFT;
 
 	if (first >= last)
-		return (struct split){ .head_size = size, .tail = end };
+		return (struct split){ .head_size = size };
 	return (struct split){
-		.first = first / PAGE_SIZE,
-		.count = (last - first) / PAGE_SIZE,
-		.head_size = first - offset,
-		.tail = last,
-		.tail_size = end > last ? end - last : 0,
+		.first = first,
+		.count = last - first,
+		.head_size = first * PAGE_SIZE - offset,
+		.tail = last * PAGE_SIZE,
+		.tail_size = is_at_end ? 0 : end % PAGE_SIZE,
 	};
 }
 
@@ -242,11 +246,6 @@ static const struct blk_backend_ops overlay_ops = {
 	.write_zeroes = overlay_write_zeroes,
 	.destroy = overlay_destroy,
 };
-
-static uint64_t blocks_in(uint64_t size)
-{
-	return (size >> PAGE_SHIFT) + !is_aligned(size, PAGE_SIZE);
-}
 
 struct blk_backend *overlay_create(const void *module, uint64_t size,
 				   bool read_only)
