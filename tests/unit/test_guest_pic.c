@@ -6,69 +6,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "drivers/pc/vpic.h"
-#include "kernel/lib/errno.h"
-#include "lapic_fixture.h"
+#include "pic_fixture.h"
 
 #define SPURIOUS_MASTER 0x37
 #define SPURIOUS_SLAVE	0x3f
-
-static struct vpic pic;
-
-static void out(uint16_t port, uint8_t value)
-{
-	io_write(&fake_vm, &fake_vm.ports, port, 1, value);
-}
-
-static uint8_t in(uint16_t port)
-{
-	return (uint8_t)io_read(&fake_vm, &fake_vm.ports, port, 1);
-}
-
-/* Vectors 0x30 and 0x38; nothing masked. */
-static void program(uint8_t icw4)
-{
-	out(0x20, 0x11);
-	out(0x21, 0x30);
-	out(0x21, 0x04);
-	out(0x21, icw4);
-	out(0xa0, 0x11);
-	out(0xa1, 0x38);
-	out(0xa1, 0x02);
-	out(0xa1, icw4 & 0xef);
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	start(1);
-	assert_int_equal(vpic_init(&pic, &fake_vm), 0);
-	program(0x01);
-	take_requests(0);
-	return 0;
-}
-
-static void raise(uint32_t irq)
-{
-	vpic_set_line(&pic, irq, true);
-}
-
-static void lower(uint32_t irq)
-{
-	vpic_set_line(&pic, irq, false);
-}
-
-static void pulse(uint32_t irq)
-{
-	raise(irq);
-	lower(irq);
-}
-
-/* The vector taken, or -1. */
-static int take(void)
-{
-	return vpic_has_interrupt(&pic) ? vpic_acknowledge(&pic) : -1;
-}
 
 static void starts_silent(void **state)
 {
@@ -237,113 +178,6 @@ static void spurious_interrupts(void **state)
 	assert_int_equal(in(0x20), 0x04);
 }
 
-static void automatic_eoi(void **state)
-{
-	(void)state;
-	program(0x03);
-	pulse(3);
-	pulse(9);
-	assert_int_equal(take(), 0x39);
-	assert_int_equal(take(), 0x33);
-	out(0x20, 0x0b);
-	assert_int_equal(in(0x20), 0);
-	/* and rotating: who was served goes last */
-	out(0x20, 0x80);
-	pulse(3);
-	assert_int_equal(take(), 0x33);
-	pulse(3);
-	pulse(4);
-	assert_int_equal(take(), 0x34);
-	out(0x20, 0x00);
-	assert_int_equal(take(), 0x33);
-	/* 5 is still the first */
-	pulse(4);
-	pulse(7);
-	assert_int_equal(take(), 0x37);
-	assert_int_equal(take(), 0x34);
-}
-
-static void priorities_rotate(void **state)
-{
-	(void)state;
-	out(0x20, 0xc3);
-	pulse(3);
-	pulse(4);
-	assert_int_equal(take(), 0x34);
-	assert_int_equal(take(), -1);
-	/* non-specific, rotating: 4 is the last now */
-	out(0x20, 0xa0);
-	assert_int_equal(take(), 0x33);
-	pulse(4);
-	assert_int_equal(take(), -1);
-	pulse(5);
-	assert_int_equal(take(), 0x35);
-	/* specific, rotating */
-	out(0x20, 0xe3);
-	out(0x20, 0x65);
-	assert_int_equal(take(), 0x34);
-}
-
-static void special_mask_lets_lower_ones_through(void **state)
-{
-	(void)state;
-	pulse(3);
-	assert_int_equal(take(), 0x33);
-	pulse(6);
-	assert_int_equal(take(), -1);
-	out(0x20, 0x68);
-	out(0x21, 0x08);
-	assert_int_equal(take(), 0x36);
-	/* passes over 3, which is masked */
-	out(0x20, 0x20);
-	out(0x20, 0x0b);
-	assert_int_equal(in(0x20), 0x08);
-	out(0x20, 0x20);
-	assert_int_equal(in(0x20), 0x08);
-	out(0x20, 0x48);
-	out(0x20, 0x20);
-	assert_int_equal(in(0x20), 0x00);
-}
-
-static void special_nested_lets_the_slave_nest(void **state)
-{
-	(void)state;
-	pulse(14);
-	assert_int_equal(take(), 0x3e);
-	pulse(9);
-	assert_int_equal(take(), -1);
-	program(0x11);
-	pulse(14);
-	assert_int_equal(take(), 0x3e);
-	pulse(3);
-	assert_int_equal(take(), -1);
-	pulse(9);
-	assert_int_equal(take(), 0x39);
-	pulse(1);
-	assert_int_equal(take(), 0x31);
-}
-
-static void polling_acknowledges(void **state)
-{
-	(void)state;
-	out(0x20, 0x0c);
-	assert_int_equal(in(0x20), 0);
-	pulse(4);
-	out(0x20, 0x0c);
-	assert_int_equal(in(0x20), 0x84);
-	assert_false(vpic_has_interrupt(&pic));
-	assert_int_equal(in(0x20), 0);
-	out(0x20, 0x0b);
-	assert_int_equal(in(0x20), 0x10);
-	out(0x20, 0x20);
-	/* the slave's goes without the master's */
-	pulse(10);
-	assert_true(vpic_has_interrupt(&pic));
-	out(0xa0, 0x0c);
-	assert_int_equal(in(0xa0), 0x82);
-	assert_false(vpic_has_interrupt(&pic));
-}
-
 static void a_rise_wakes_the_first_vcpu(void **state)
 {
 	(void)state;
@@ -400,11 +234,6 @@ int main(void)
 		TEST(edges_and_levels),
 		TEST(initialisation_forgets_edges_not_levels),
 		TEST(spurious_interrupts),
-		TEST(automatic_eoi),
-		TEST(priorities_rotate),
-		TEST(special_mask_lets_lower_ones_through),
-		TEST(special_nested_lets_the_slave_nest),
-		TEST(polling_acknowledges),
 		TEST(a_rise_wakes_the_first_vcpu),
 		TEST(words_are_two_bytes),
 	};

@@ -271,16 +271,6 @@ static void msrs_refuse_reserved_bits(void **state)
 	}
 }
 
-static void x2apic_ids_follow_from_the_number(void **state)
-{
-	(void)state;
-	teardown(NULL);
-	start(VCPUS_MAX);
-	enable_x2apic(37);
-	assert_int_equal(read_msr(37, 0x20), 37);
-	assert_int_equal(read_msr(37, 0xd0), 0x20020);
-}
-
 static void higher_classes_go_first(void **state)
 {
 	(void)state;
@@ -395,7 +385,6 @@ int main(void)
 		TEST(writes_set_what_is_not_reserved),
 		TEST(msrs_are_those_of_the_table),
 		TEST(msrs_refuse_reserved_bits),
-		TEST(x2apic_ids_follow_from_the_number),
 		TEST(higher_classes_go_first),
 		TEST(task_priority_holds_back),
 		TEST(errors_show_after_a_write_and_interrupt_once),

@@ -58,6 +58,14 @@ static uint64_t send(uint32_t destination, bool is_logical)
 
 #define ALL (BIT(VCPUS_MAX) - 1)
 
+static void x2apic_ids_follow_from_the_number(void **state)
+{
+	(void)state;
+	enable_x2apic(37);
+	assert_int_equal(read_msr(37, 0x20), 37);
+	assert_int_equal(read_msr(37, 0xd0), 0x20020);
+}
+
 static void physical_is_the_id(void **state)
 {
 	(void)state;
@@ -245,6 +253,7 @@ static void asks_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(x2apic_ids_follow_from_the_number),
 		TEST(physical_is_the_id),
 		TEST(logical_flat_is_a_set_of_bits),
 		TEST(logical_cluster_is_one_of_15),
