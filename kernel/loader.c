@@ -1,6 +1,7 @@
 #include "kernel/loader.h"
 
 #include "kernel/lib/errno.h"
+#include "kernel/loader_elf.h"
 
 struct loader_protocol {
 	bool (*is)(const struct loader_file *kernel);
@@ -19,11 +20,17 @@ static const struct loader_protocol protocols[] = {
 int loader_load(struct vm *vm, const struct loader_request *request,
 		struct loader_start *start, struct diag *why)
 {
+	struct loader_elf elf;
+
 	*start = (struct loader_start){ 0 };
 	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
 		if (protocols[i].is(&request->kernel))
 			return protocols[i].load(vm, request, start, why);
 	}
+	/* a broken ELF file has a better reason */
+	if (loader_elf_is(&request->kernel) &&
+	    loader_elf_open(&elf, &request->kernel, why))
+		return -EINVAL;
 	return diag_set(why, -EINVAL,
 			"kernel: neither a bzImage, nor an ELF file with a PVH "
 			"note, nor a multiboot 1 kernel");
