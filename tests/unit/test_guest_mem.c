@@ -47,17 +47,18 @@ static void knows_where_memory_is(void **state)
 {
 	(void)state;
 	add(GUEST_RAM, MIB, MIB);
-	add(GUEST_ROM, 3 * MIB, MIB);
+	add(GUEST_ROM, 4 * MIB, 4 * MIB);
 	assert_false(guest_mem_has(&gm, (gpa_t){ MIB - 1 }));
 	assert_true(guest_mem_has(&gm, (gpa_t){ MIB }));
-	assert_true(guest_mem_has(&gm, (gpa_t){ 4 * MIB - 1 }));
+	assert_true(guest_mem_has(&gm, (gpa_t){ 8 * MIB - 1 }));
 	assert_false(guest_mem_has(&gm, (gpa_t){ BIT(48) + MIB }));
 	assert_false(guest_mem_has(&gm, (gpa_t){ ~0UL }));
 	assert_fault(0, ACCESS_READ, GUEST_FAULT_DEVICE);
 	assert_fault(BIT(48) + MIB, ACCESS_WRITE, GUEST_FAULT_DEVICE);
-	assert_fault(3 * MIB, ACCESS_WRITE, GUEST_FAULT_READ_ONLY);
-	assert_fault(3 * MIB, ACCESS_EXECUTE, GUEST_FAULT_DONE);
-	assert_true(!(leaf_at(3 * MIB).entry & (NPTE_WRITE | NPTE_NX)));
+	assert_fault(4 * MIB, ACCESS_WRITE, GUEST_FAULT_READ_ONLY);
+	assert_fault(4 * MIB, ACCESS_EXECUTE, GUEST_FAULT_DONE);
+	assert_true(!(leaf_at(4 * MIB).entry & (NPTE_WRITE | NPTE_NX)));
+	/* mostly images: 2 MiB would stand in their way */
 	assert_int_equal(gm.own_size, PAGE_SIZE);
 }
 
@@ -190,6 +191,7 @@ static void takes_frames_of_its_node(void **state)
 static void reports_lack_of_tables(void **state)
 {
 	struct guest_mem other;
+	struct pt_leaf leaf;
 
 	(void)state;
 	add(GUEST_RAM, 0, 4 * MIB);
@@ -200,11 +202,15 @@ static void reports_lack_of_tables(void **state)
 	/* a frame, but none for a table; and half of an image */
 	frame_hoard_release_one();
 	assert_fault(0, ACCESS_READ, GUEST_FAULT_NO_MEMORY);
+	/* level 3, level 2, and one of two of level 1 */
+	frame_hoard_release_one();
 	frame_hoard_release_one();
 	assert_int_equal(guest_mem_share(&gm, (gpa_t){ 2 * MIB - PAGE_SIZE },
 					 HPA(0), 2 * PAGE_SIZE),
 			 -ENOMEM);
 	assert_int_equal(gm.foreign_size, 0);
+	assert_int_equal(guest_mem_table_size(&gm), 4 * PAGE_SIZE);
+	assert_false(pgtable_next_used(&gm.table, 0, &leaf));
 	assert_int_equal(byte_at(2 * MIB - PAGE_SIZE), 0);
 	frame_hoard_release();
 	assert_fault(2 * MIB - PAGE_SIZE, ACCESS_WRITE, GUEST_FAULT_DONE);

@@ -110,7 +110,8 @@ static void hides_one_page(void **state)
 	guest_mem_hide(&gm, (gpa_t){ 0x5fff });
 	assert_int_equal(guest_mem_flush_generation(&gm), 1);
 	assert_false(pgtable_find(&gm.table, 0x5123, &leaf));
-	assert_true(pgtable_find(&gm.table, 0x4fff, &leaf));
+	assert_int_equal(leaf_at(0x4fff).entry ^ leaf_at(0x4000).hpa.value,
+			 0x67 | FIELD_PUT(PT_SOFT_SPLIT, 2));
 	assert_true(pgtable_find(&gm.table, 0x6000, &leaf));
 	/* for us it is there */
 	assert_int_equal(byte_at(0x5123), 'x');
@@ -123,6 +124,19 @@ static void hides_one_page(void **state)
 	assert_int_equal(byte_at(0x5123), 'y');
 	assert_int_equal(guest_mem_flush_generation(&gm), 1);
 	assert_int_equal(gm.own_size, LARGE_PAGE_SIZE);
+}
+
+static void shares_nothing_over_a_hidden_page(void **state)
+{
+	(void)state;
+	add(GUEST_ROM, 0, 4 * MIB);
+	assert_int_equal(guest_load(&gm, (gpa_t){ 0x5000 }, "h", 1), 0);
+	guest_mem_hide(&gm, (gpa_t){ 0x5000 });
+	assert_int_equal(guest_mem_share(&gm, (gpa_t){ 0x4000 }, HPA(0),
+					 3 * PAGE_SIZE),
+			 -EEXIST);
+	assert_int_equal(gm.foreign_size, 0);
+	assert_int_equal(byte_at(0x5000), 'h');
 }
 
 static void hides_pages_of_images(void **state)
@@ -169,6 +183,7 @@ int main(void)
 		TEST(copies_the_page_that_is_written),
 		TEST(refuses_bad_images),
 		TEST(hides_one_page),
+		TEST(shares_nothing_over_a_hidden_page),
 		TEST(hides_pages_of_images),
 		TEST(loads_rom),
 	};

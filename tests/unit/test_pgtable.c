@@ -16,7 +16,7 @@
 #define POOL_PAGES 512
 
 static char *pool;
-static unsigned int pool_used, pool_limit;
+static unsigned int pool_used, pool_limit, pool_freed;
 
 hpa_t pgtable_page_alloc(const struct pgtable *pt)
 {
@@ -29,7 +29,8 @@ hpa_t pgtable_page_alloc(const struct pgtable *pt)
 void pgtable_page_free(const struct pgtable *pt, hpa_t page)
 {
 	(void)pt;
-	(void)page;
+	assert_true(page.value < PAGE_SIZE * pool_used);
+	pool_freed++;
 }
 
 static int setup(void **state)
@@ -39,7 +40,7 @@ static int setup(void **state)
 	pool = aligned_alloc(PAGE_SIZE, POOL_PAGES * PAGE_SIZE);
 	memset(pool, 0, POOL_PAGES * PAGE_SIZE);
 	fake_ram = pool;
-	pool_used = 0;
+	pool_used = pool_freed = 0;
 	pool_limit = POOL_PAGES;
 	return 0;
 }
@@ -224,6 +225,116 @@ static void iterates_in_order(void **state)
 	assert_false(pgtable_next(&pt, virt, &leaf));
 }
 
+/* Addresses of guests are not signed; this has write and execute too. */
+static const struct pt_format unsigned_format = {
+	.present_mask = BITS(2, 0),
+	.address_mask = BITS(51, 12),
+	.table_bits = BITS(2, 0),
+	.large_bit = BIT(7),
+	.leaf_bits = { [PT_READ] = BIT(0), [PT_WRITE] = BIT(0) | BIT(1) },
+};
+
+static void splits_leaves_into_equal_pieces(void **state)
+{
+	struct pgtable pt = host_table(3);
+	struct pt_entry entry;
+	struct pt_leaf leaf;
+
+	(void)state;
+	pgtable_map_soft(&pt, 0, HPA(GIB), GIB, PT_WRITE, PT_SOFT_FOREIGN);
+	entry = pgtable_look(&pt, 5 * MIB);
+	assert_int_equal(entry.level, 3);
+	assert_int_equal(pgtable_address(&pt, &entry, 5 * MIB).value,
+			 GIB + 5 * MIB);
+	assert_int_equal(pgtable_split(&pt, &entry, 5 * MIB, 1), 0);
+	assert_int_equal(entry.level, 1);
+	assert_int_equal(pt.tables, 4);
+	for (uint64_t at = 0; at < GIB; at += leaf.size) {
+		assert_true(pgtable_find(&pt, at, &leaf));
+		assert_int_equal(leaf.virt, at);
+		assert_int_equal(leaf.hpa.value, GIB + at);
+		assert_int_equal(leaf.size, at / LARGE_PAGE_SIZE == 2
+						    ? PAGE_SIZE
+						    : LARGE_PAGE_SIZE);
+		assert_true(leaf.entry & PT_SOFT_FOREIGN);
+		assert_int_equal(FIELD_GET(PT_SOFT_SPLIT, leaf.entry), 3);
+		assert_int_equal(leaf.entry & BIT(7),
+				 leaf.size == PAGE_SIZE ? 0 : BIT(7));
+	}
+}
+
+static void replaces_what_was_seen_only(void **state)
+{
+	struct pgtable pt = host_table(3);
+	struct pt_entry first = pgtable_look(&pt, PAGE_SIZE);
+	struct pt_entry second = first, third;
+	uint64_t leaf = pgtable_leaf(&pt, 1, HPA(0x5000), PT_READ);
+
+	(void)state;
+	assert_int_equal(first.level, 4);
+	assert_int_equal(first.value, 0);
+	assert_int_equal(pgtable_replace(&pt, &first, PAGE_SIZE, 1, leaf), 0);
+	assert_int_equal(first.value, leaf);
+	/* the hole of level 4 is a table by now: its own is given back */
+	assert_int_equal(pgtable_replace(&pt, &second, PAGE_SIZE, 1, 0),
+			 -EAGAIN);
+	assert_int_equal(pt.tables, 4);
+	third = pgtable_look(&pt, PAGE_SIZE);
+	assert_int_equal(third.value, leaf);
+	assert_int_equal(pgtable_replace(&pt, &third, PAGE_SIZE, 1, 0), 0);
+	assert_int_equal(pgtable_replace(&pt, &first, PAGE_SIZE, 1, leaf),
+			 -EAGAIN);
+	pool_limit = pool_used;
+	third = pgtable_look(&pt, GIB);
+	assert_int_equal(pgtable_replace(&pt, &third, GIB, 1, leaf), -ENOMEM);
+}
+
+static void finds_hidden_leaves_where_asked(void **state)
+{
+	struct pgtable pt = host_table(1);
+	struct pt_entry entry;
+	struct pt_leaf leaf;
+
+	(void)state;
+	pgtable_map(&pt, 0x3000, HPA(0x8000), 2 * PAGE_SIZE, PT_READ);
+	entry = pgtable_look(&pt, 0x3000);
+	pgtable_replace(&pt, &entry, 0x3000, 1,
+			(entry.value & ~BIT(0)) | PT_SOFT_HIDDEN);
+	assert_false(pgtable_find(&pt, 0x3000, &leaf));
+	assert_true(pgtable_next(&pt, 0, &leaf));
+	assert_int_equal(leaf.virt, 0x4000);
+	assert_true(pgtable_next_used(&pt, 0, &leaf));
+	assert_int_equal(leaf.virt, 0x3000);
+	assert_int_equal(leaf.hpa.value, 0x8000);
+	assert_int_equal(pgtable_map(&pt, 0x3000, HPA(0), PAGE_SIZE, PT_READ),
+			 -EEXIST);
+}
+
+static void addresses_of_guests_are_not_signed(void **state)
+{
+	struct pgtable pt;
+	struct pt_leaf leaf;
+
+	(void)state;
+	assert_int_equal(pgtable_init(&pt, &unsigned_format, 4, 2), 0);
+	pgtable_map(&pt, BIT(48) - PAGE_SIZE, HPA(0), PAGE_SIZE, PT_WRITE);
+	assert_true(pgtable_next(&pt, 0, &leaf));
+	assert_int_equal(leaf.virt, BIT(48) - PAGE_SIZE);
+}
+
+static void gives_all_tables_back(void **state)
+{
+	struct pgtable pt = host_table(2);
+
+	(void)state;
+	pgtable_map(&pt, GIB - PAGE_SIZE, HPA(0), LARGE_PAGE_SIZE, PT_READ);
+	pgtable_map(&pt, IMAGE_BASE, HPA(0), LARGE_PAGE_SIZE, PT_READ);
+	assert_int_equal(pt.tables, pool_used);
+	pgtable_destroy(&pt);
+	assert_int_equal(pt.tables, 0);
+	assert_int_equal(pool_freed, pool_used);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +353,16 @@ int main(void)
 		cmocka_unit_test_setup_teardown(agrees_with_a_naive_model,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(iterates_in_order, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(splits_leaves_into_equal_pieces,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(replaces_what_was_seen_only,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(finds_hidden_leaves_where_asked,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			addresses_of_guests_are_not_signed, setup, teardown),
+		cmocka_unit_test_setup_teardown(gives_all_tables_back, setup,
 						teardown),
 	};
 
