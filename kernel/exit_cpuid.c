@@ -133,10 +133,11 @@ static struct cpuid_words xsave(const struct vcpu *vcpu, uint32_t subleaf)
 	if (!table->xcr0_mask)
 		return (struct cpuid_words){ 0 };
 	if (subleaf == 0) {
-		words.ebx = xsave_size(table, vcpu->xcr0);
+		words.ebx = xsave_size(table, vcpu_read_xcr0(vcpu));
 		words.ecx = xsave_size(table, table->xcr0_mask);
 	} else if (subleaf == 1 && (words.eax & XSAVE_HAS_COMPACT)) {
-		words.ebx = xsave_size_compact(table, vcpu->xcr0 | vcpu->xss);
+		words.ebx = xsave_size_compact(table, vcpu_read_xcr0(vcpu) |
+							      vcpu->xss);
 	}
 	return words;
 }

@@ -201,7 +201,7 @@ struct vcpu {
 	uint32_t number;      /* (o) in its VM; the APIC id too */
 	uint32_t cpu;	      /* (o) of the machine, that it runs on */
 	uint64_t tsc_offset;  /* guest's TSC = machine's + this */
-	uint64_t xcr0;
+	uint64_t xcr0;	      /* while not loaded */
 	uint64_t xss;
 	uint64_t tsc_aux; /* while not loaded: guests write the MSR direct */
 	uint64_t dr[4];	  /* while not loaded */
@@ -257,6 +257,10 @@ void vcpu_arm_lapic_timer(struct vcpu *vcpu, uint64_t deadline);
 
 /* Guest's TSC now. */
 uint64_t vcpu_tsc(const struct vcpu *vcpu);
+
+/* XCR0 of the calling thread's vCPU: the CPU's own register, because not every
+ * CPU exits for XSETBV (QEMU's TCG does not). */
+uint64_t vcpu_read_xcr0(const struct vcpu *vcpu);
 
 /* XSETBV by the calling thread's vCPU; checked. */
 void vcpu_write_xcr0(struct vcpu *vcpu, uint64_t value);

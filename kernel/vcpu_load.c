@@ -57,6 +57,7 @@ unsigned int vcpu_load_order(void)
 static void save(struct vcpu *vcpu)
 {
 	if (xcr0_all) {
+		vcpu->xcr0 = x86_xgetbv(0);
 		x86_xsetbv(0, xcr0_all);
 		x86_xsave(vcpu->xsave, xcr0_all);
 	} else {
@@ -108,6 +109,13 @@ void vcpu_unload(struct vcpu *vcpu)
 		return;
 	save(vcpu);
 	*this_cpu(vcpu_loaded) = NULL;
+}
+
+uint64_t vcpu_read_xcr0(const struct vcpu *vcpu)
+{
+	if (*this_cpu(vcpu_loaded) != vcpu || !xcr0_all)
+		return vcpu->xcr0;
+	return x86_xgetbv(0);
 }
 
 void vcpu_write_xcr0(struct vcpu *vcpu, uint64_t value)

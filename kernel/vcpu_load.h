@@ -34,7 +34,4 @@ static inline void vcpu_load(struct vcpu *vcpu)
  * there, and at its end. */
 void vcpu_unload(struct vcpu *vcpu);
 
-/* XSETBV by the guest; checked. */
-void vcpu_write_xcr0(struct vcpu *vcpu, uint64_t value);
-
 #endif

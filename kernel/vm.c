@@ -126,6 +126,17 @@ static void unmake(struct vm *vm)
 	guest_mem_fini(&vm->memory);
 }
 
+/* A kernel that is started without firmware finds what firmware would have set
+ * up: MTRRs on, all memory write-back. */
+static void begin_at(struct vm *vm, const struct loader_start *start)
+{
+	for (uint32_t i = 0; i < vm->vcpu_count; i++)
+		vm->vcpus[i]->msr.mtrr_default =
+			MTRR_DEFAULT_ENABLE | MTRR_WRITE_BACK;
+	vm->vcpus[0]->regs = start->regs;
+	vcpu_ops->write_state(vm->vcpus[0], &start->state);
+}
+
 /* What a VM has when it starts, be it for the first time or again. */
 static int make(struct vm *vm, struct diag *why)
 {
@@ -152,14 +163,13 @@ static int make(struct vm *vm, struct diag *why)
 	err = create_vcpus(vm);
 	if (err)
 		goto destroy_cpuid;
-	err = pc_create(vm, boot_info, why);
+	err = pc_create(vm, why);
 	if (err)
 		goto destroy_vcpus;
 	err = load(vm, start, why);
 	if (err)
 		goto destroy_pc;
-	vm->vcpus[0]->regs = start->regs;
-	vcpu_ops->write_state(vm->vcpus[0], &start->state);
+	begin_at(vm, start);
 	heap_free(start);
 	return 0;
 
@@ -227,11 +237,16 @@ int vm_launch(const struct config_vm *config, struct diag *why)
 	vm->vcpus = heap_alloc(config->vcpus * sizeof(struct vcpu *));
 	if (!vm->vcpus)
 		goto free;
+	err = pc_open_disks(vm, boot_info, why);
+	if (err)
+		goto free_vcpus;
 	vm_console_open(vm);
 	err = start(vm, why);
 	if (!err)
 		return 0;
 	vm_console_close(vm);
+	pc_close_disks(vm);
+free_vcpus:
 	heap_free(vm->vcpus);
 free:
 	heap_free(copy);
@@ -242,6 +257,7 @@ free:
 static void forget(struct vm *vm)
 {
 	vm_console_close(vm);
+	pc_close_disks(vm);
 	heap_free(vm->vcpus);
 	heap_free((void *)vm->config);
 	heap_free(vm);

@@ -13,6 +13,7 @@
 #ifndef KERNEL_VM_H
 #define KERNEL_VM_H
 
+#include "boot/config.h"
 #include "kernel/io.h"
 #include "kernel/lib/diag.h"
 #include "kernel/lib/list.h"
@@ -61,6 +62,7 @@ enum vm_timer {
 	VM_TIMER_COUNT
 };
 
+struct blk_backend;
 struct pc;
 struct pci_root;
 
@@ -76,22 +78,23 @@ struct cpuid_table;
 
 /* Legend: (o) set once before the VM runs, (a) atomic, [l] guarded by lock. */
 struct vm {
-	char name[VM_NAME_MAX];	   /* (o) */
-	uint32_t vcpu_count;	   /* (o) */
-	struct vcpu **vcpus;	   /* (o) */
-	struct spinlock lock;	   /* LOCK_RANK_VM */
-	struct guest_mem memory;   /* has its own lock */
-	struct io_space ports;	   /* changes [l] */
-	struct io_space mmio;	   /* changes [l] */
-	struct pc *pc;		   /* (o) the devices */
-	struct pci_root *pci;	   /* (o) its PCI bus */
-	struct cpuid_table *cpuid; /* (o) */
-	uint64_t ram_size;	   /* (o) bytes */
-	uint64_t clock_base;	   /* (o) time_now() when it started: its
+	char name[VM_NAME_MAX];			     /* (o) */
+	uint32_t vcpu_count;			     /* (o) */
+	struct vcpu **vcpus;			     /* (o) */
+	struct spinlock lock;			     /* LOCK_RANK_VM */
+	struct guest_mem memory;		     /* has its own lock */
+	struct io_space ports;			     /* changes [l] */
+	struct io_space mmio;			     /* changes [l] */
+	struct pc *pc;				     /* (o) the devices */
+	struct blk_backend *disks[CONFIG_DISKS_MAX]; /* (o) */
+	struct pci_root *pci;			     /* (o) its PCI bus */
+	struct cpuid_table *cpuid;		     /* (o) */
+	uint64_t ram_size;			     /* (o) bytes */
+	uint64_t clock_base; /* (o) time_now() when it started: its
 					   clocks begin at 0 */
-	uint64_t tsc_offset;	   /* (o) its vCPUs' at first: their TSCs were
+	uint64_t tsc_offset; /* (o) its vCPUs' at first: their TSCs were
 					   0 at clock_base */
-	uint64_t wall_base;	   /* (o) wall clock then, ns since 1970 */
+	uint64_t wall_base;  /* (o) wall clock then, ns since 1970 */
 	uint64_t deadlines[VM_TIMER_COUNT]; /* [l] TIME_NEVER: not armed */
 	uint32_t state;			    /* (a) enum vm_state */
 	uint32_t end;			    /* (a) enum vm_end */

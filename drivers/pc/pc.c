@@ -52,7 +52,7 @@ static void destroy_devices(struct vm *vm)
 	vm->pc = NULL;
 }
 
-int pc_create(struct vm *vm, const struct boot_info *info, struct diag *why)
+int pc_create(struct vm *vm, struct diag *why)
 {
 	int error;
 
@@ -66,7 +66,7 @@ int pc_create(struct vm *vm, const struct boot_info *info, struct diag *why)
 		diag_set(why, error, "its devices: error %d", error);
 		goto destroy_devices;
 	}
-	error = pc_virtio_create(vm, info, why);
+	error = pc_virtio_create(vm, why);
 	if (error)
 		goto destroy_pci;
 	return 0;

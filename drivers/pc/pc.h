@@ -9,9 +9,15 @@
 #include "boot/config.h"
 #include "kernel/vm.h"
 
-/* Devices as @vm->config wants them; disks from the boot modules of @info.
- * -ENOMEM, or another error, with @why. Registers ports and memory of @vm. */
-int pc_create(struct vm *vm, const struct boot_info *info, struct diag *why);
+/* The disks that @vm->config wants, from the boot modules of @info; they are kept
+ * when the VM restarts. -ENOMEM or -ENOENT with @why. */
+int pc_open_disks(struct vm *vm, const struct boot_info *info,
+		  struct diag *why);
+void pc_close_disks(struct vm *vm);
+
+/* Devices as @vm->config wants them, on its open disks. -ENOMEM, or another
+ * error, with @why. Registers ports and memory of @vm. */
+int pc_create(struct vm *vm, struct diag *why);
 void pc_destroy(struct vm *vm);
 
 /* A deadline of vm_set_timer has come. vm->lock held. */

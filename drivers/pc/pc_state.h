@@ -38,7 +38,6 @@ _Static_assert(sizeof(struct pc) <= 8 * KIB, "struct pc is small");
 
 /* pc_virtio.c: virtio disks, network cards, console and entropy source of @vm, on
  * its PCI bus, which destroys them. -E, with @why. */
-int pc_virtio_create(struct vm *vm, const struct boot_info *info,
-		     struct diag *why);
+int pc_virtio_create(struct vm *vm, struct diag *why);
 
 #endif

@@ -7,9 +7,10 @@
 #define PM1_TIMER  BIT(0)
 #define PM1_GLOBAL BIT(5)
 #define PM1_POWER  BIT(8)
+#define PM1_RTC	   BIT(10) /* would wake from sleep states that there are not */
 #define PM1_WAKE   BIT(15)
 #define PM1_STATUS (PM1_TIMER | PM1_GLOBAL | PM1_POWER | PM1_WAKE)
-#define PM1_ENABLE (PM1_TIMER | PM1_GLOBAL | PM1_POWER)
+#define PM1_ENABLE (PM1_TIMER | PM1_GLOBAL | PM1_POWER | PM1_RTC)
 /* 4.8.3.2.1 "PM1 Control Registers" */
 #define CONTROL_SCI_ENABLE BIT(0)
 #define CONTROL_SLEEP_TYPE BITS(12, 10)

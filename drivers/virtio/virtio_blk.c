@@ -96,7 +96,6 @@ static void destroy(struct virtio_device *device)
 	struct virtio_blk *blk = blk_of(device);
 
 	virtio_pci_detach(device);
-	blk->backend->ops->destroy(blk->backend);
 	heap_free(blk);
 }
 

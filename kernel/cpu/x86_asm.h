@@ -246,6 +246,14 @@ static inline uint64_t x86_percpu_distance(void)
 	return distance;
 }
 
+static inline uint64_t x86_xgetbv(uint32_t index)
+{
+	uint32_t low, high;
+
+	asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(index));
+	return (uint64_t)high << 32 | low;
+}
+
 static inline void x86_xsetbv(uint32_t index, uint64_t value)
 {
 	asm volatile("xsetbv" ::"c"(index), "a"((uint32_t)value),

@@ -170,6 +170,11 @@ static const struct vcpu_ops fake_ops = {
 
 const struct vcpu_ops *vcpu_ops = &fake_ops;
 
+uint64_t vcpu_read_xcr0(const struct vcpu *vcpu)
+{
+	return vcpu->xcr0;
+}
+
 void vcpu_write_xcr0(struct vcpu *vcpu, uint64_t value)
 {
 	vcpu->xcr0 = value;
