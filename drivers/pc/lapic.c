@@ -20,15 +20,6 @@
 #define BASE_MODE    (APIC_BASE_ENABLE | APIC_BASE_X2APIC)
 #define BASE_VALID   (BASE_ADDRESS | BASE_MODE | APIC_BASE_IS_BSP)
 
-static bool is_empty(const uint64_t *words)
-{
-	uint64_t all = 0;
-
-	for (unsigned int i = 0; i < LAPIC_WORDS; i++)
-		all |= __atomic_load_n(&words[i], __ATOMIC_RELAXED);
-	return all == 0;
-}
-
 static bool has_bit(const uint64_t *words, uint8_t vector)
 {
 	return __atomic_load_n(&words[vector / 64], __ATOMIC_RELAXED) &
@@ -179,7 +170,7 @@ void lapic_end_of_interrupt(struct lapic *lapic)
 	retire(lapic);
 	if (has_bit(lapic->tmr, vector) && !(lapic->svr & SVR_NO_EOI_BROADCAST))
 		pc_end_of_interrupt(lapic->vcpu->vm, vector);
-	if (!is_empty(lapic->irr))
+	if (!lapic_is_empty(lapic->irr))
 		vcpu_request(lapic->vcpu, REQUEST_EVENT);
 }
 
@@ -264,7 +255,7 @@ void lapic_take_vector(struct lapic *lapic, uint8_t vector)
 	lapic->isr[vector / 64] |= bit;
 	lapic->in_service = vector;
 	if (lapic->pv_eoi.size && is_only && !has_bit(lapic->tmr, vector) &&
-	    is_empty(lapic->irr))
+	    lapic_is_empty(lapic->irr))
 		offer_pv_eoi(lapic);
 }
 

@@ -87,7 +87,7 @@ void lapic_set_pv_eoi(struct lapic *lapic, gpa_t word);
 /* Put @vector into IRR and have the vCPU look. Any CPU, any lock. */
 void lapic_accept(struct lapic *lapic, uint8_t vector, bool is_level);
 
-/* Deliver @message to whom it names in @vm; true if there was somebody. Lowest
+/* Deliver @message to whom it names in @vm; true if somebody took it. Lowest
  * priority chooses one. Any CPU, any lock. */
 bool lapic_deliver(struct vm *vm, const struct apic_message *message);
 

@@ -47,31 +47,37 @@ void lapic_report_error(struct lapic *lapic, uint32_t error)
 }
 
 /* TMR first: it must be right when the vector is taken out of IRR. A bit that IRR
- * has already brought its request along. */
-void lapic_accept(struct lapic *lapic, uint8_t vector, bool is_level)
+ * has already brought its request along. False: no interrupts are taken. */
+static bool accept(struct lapic *lapic, uint8_t vector, bool is_level)
 {
 	uint64_t bit = BIT(vector % 64);
+	uint64_t *irr = &lapic->irr[vector / 64];
 	uint64_t *tmr = &lapic->tmr[vector / 64];
 
 	if (!takes_interrupts(lapic))
-		return;
+		return false;
 	if (vector < LAPIC_VECTOR_MIN) {
 		lapic_report_error(lapic, ESR_RECEIVE_ILLEGAL_VECTOR);
-		return;
+		return false;
 	}
 	if (is_level)
 		__atomic_fetch_or(tmr, bit, __ATOMIC_RELAXED);
 	else if (__atomic_load_n(tmr, __ATOMIC_RELAXED) & bit)
 		__atomic_fetch_and(tmr, ~bit, __ATOMIC_RELAXED);
 	/* release: pairs with the vCPU's exchange of its requests */
-	if (!(__atomic_fetch_or(&lapic->irr[vector / 64], bit,
-				__ATOMIC_RELEASE) &
-	      bit))
+	if (!(__atomic_fetch_or(irr, bit, __ATOMIC_RELEASE) & bit))
 		vcpu_request(lapic->vcpu, REQUEST_EVENT);
+	return true;
 }
 
-/* There is no system management mode, and the 8259 has a line of its own. */
-static void take_message(struct lapic *lapic,
+void lapic_accept(struct lapic *lapic, uint8_t vector, bool is_level)
+{
+	accept(lapic, vector, is_level);
+}
+
+/* There is no system management mode, and the 8259 has a line of its own. False:
+ * nobody will notice. */
+static bool take_message(struct lapic *lapic,
 			 const struct apic_message *message)
 {
 	struct vcpu *vcpu = lapic->vcpu;
@@ -79,8 +85,7 @@ static void take_message(struct lapic *lapic,
 	switch (message->delivery) {
 	case APIC_FIXED:
 	case APIC_LOWEST:
-		lapic_accept(lapic, message->vector, message->is_level);
-		break;
+		return accept(lapic, message->vector, message->is_level);
 	case APIC_NMI: vcpu_request(vcpu, REQUEST_NMI); break;
 	case APIC_INIT: vcpu_request(vcpu, REQUEST_INIT); break;
 	case APIC_STARTUP:
@@ -88,8 +93,9 @@ static void take_message(struct lapic *lapic,
 				 __ATOMIC_RELEASE);
 		vcpu_request(vcpu, REQUEST_STARTUP);
 		break;
-	default: break;
+	default: return false;
 	}
+	return true;
 }
 
 /* 11.6.2.2 "Logical Destination Mode". */
@@ -142,24 +148,18 @@ struct candidates {
 	uint32_t first, end;
 };
 
-/* What is above 0xff is a physical id or names one x2APIC cluster. */
+/* For what is not the id of a vCPU: above 0xff it names one x2APIC cluster. */
 static struct candidates find_candidates(const struct vm *vm,
 					 const struct apic_message *message)
 {
 	uint32_t destination = message->destination;
 	struct candidates found = { 0, vm->vcpu_count };
 
-	if (destination == EVERYBODY || destination == 0xff)
+	if (destination <= 0xff || destination == EVERYBODY)
 		return found;
-	if (!message->is_logical) {
-		found.first = destination;
-		found.end = destination + 1;
-	} else if (destination > 0xff) {
-		found.first = destination >> 16 << 4;
+	found.first = destination >> 16 << 4;
+	if (found.end > found.first + 16)
 		found.end = found.first + 16;
-	}
-	if (found.end > vm->vcpu_count)
-		found.end = vm->vcpu_count;
 	return found;
 }
 
@@ -194,12 +194,11 @@ static bool deliver_lowest(struct vm *vm, const struct apic_message *message,
 	if (count == 0)
 		return false;
 	find_lowest(vm, message, except, message->vector % count, &lapic);
-	take_message(lapic, message);
-	return true;
+	return take_message(lapic, message);
 }
 
-static bool deliver(struct vm *vm, const struct apic_message *message,
-		    const struct lapic *except)
+static bool deliver_to_some(struct vm *vm, const struct apic_message *message,
+			    const struct lapic *except)
 {
 	struct candidates in = find_candidates(vm, message);
 	bool is_anybody = false;
@@ -209,12 +208,23 @@ static bool deliver(struct vm *vm, const struct apic_message *message,
 	for (uint32_t i = in.first; i < in.end; i++) {
 		struct lapic *lapic = vm->vcpus[i]->lapic;
 
-		if (lapic == except || !is_meant(lapic, message))
-			continue;
-		take_message(lapic, message);
-		is_anybody = true;
+		if (lapic != except && is_meant(lapic, message))
+			is_anybody |= take_message(lapic, message);
 	}
 	return is_anybody;
+}
+
+/* @except: the sender, with everybody as destination; or NULL. */
+static bool deliver(struct vm *vm, const struct apic_message *message,
+		    const struct lapic *except)
+{
+	struct lapic *lapic;
+
+	if (message->is_logical || message->destination >= vm->vcpu_count)
+		return deliver_to_some(vm, message, except);
+	/* by id, as most are: no need to look for it */
+	lapic = vm->vcpus[message->destination]->lapic;
+	return route_of(lapic) & ROUTE_ENABLED && take_message(lapic, message);
 }
 
 bool lapic_deliver(struct vm *vm, const struct apic_message *message)
@@ -236,10 +246,31 @@ static bool is_illegal(uint64_t icr)
 	       FIELD_GET(ICR_VECTOR, icr) < LAPIC_VECTOR_MIN;
 }
 
-/* IPIs are edge-triggered whatever the trigger mode says: 11.6.1, table "Valid
- * Combinations for the Pentium 4 and Intel Xeon Processors' Local xAPIC Interrupt
- * Command Register". */
-void lapic_send_ipi(struct lapic *lapic, uint64_t icr)
+void lapic_send_self_ipi(struct lapic *lapic, uint8_t vector)
+{
+	if (vector < LAPIC_VECTOR_MIN)
+		lapic_report_error(lapic, ESR_SEND_ILLEGAL_VECTOR);
+	else
+		lapic_accept(lapic, vector, false);
+}
+
+/* To whom a fixed IPI to one vCPU goes, as most do; NULL: it is of another kind,
+ * or to nobody. */
+static struct lapic *find_one(struct lapic *lapic, uint64_t icr)
+{
+	const struct vm *vm = lapic->vcpu->vm;
+	uint64_t destination = FIELD_GET(ICR_DESTINATION, icr);
+
+	if (icr & (ICR_DELIVERY | ICR_LOGICAL))
+		return NULL;
+	if (FIELD_GET(ICR_SHORTHAND, icr) == SHORTHAND_SELF)
+		return lapic;
+	if (icr & ICR_SHORTHAND || destination >= vm->vcpu_count)
+		return NULL;
+	return vm->vcpus[destination]->lapic;
+}
+
+static void send_message(struct lapic *lapic, uint64_t icr)
 {
 	struct apic_message message = {
 		.destination = (uint32_t)FIELD_GET(ICR_DESTINATION, icr),
@@ -247,31 +278,30 @@ void lapic_send_ipi(struct lapic *lapic, uint64_t icr)
 		.delivery = (uint8_t)FIELD_GET(ICR_DELIVERY, icr),
 		.is_logical = icr & ICR_LOGICAL,
 	};
-	enum icr_shorthand shorthand =
-		(enum icr_shorthand)FIELD_GET(ICR_SHORTHAND, icr);
+	const struct lapic *except = NULL;
 
-	if (is_deassert(icr))
-		return;
-	if (is_illegal(icr)) {
-		lapic_report_error(lapic, ESR_SEND_ILLEGAL_VECTOR);
-		return;
+	switch ((enum icr_shorthand)FIELD_GET(ICR_SHORTHAND, icr)) {
+	case SHORTHAND_SELF: take_message(lapic, &message); return;
+	case SHORTHAND_NONE: break;
+	case SHORTHAND_OTHERS: except = lapic; /* fall through */
+	case SHORTHAND_ALL: message.destination = EVERYBODY; break;
 	}
-	if (shorthand == SHORTHAND_SELF) {
-		take_message(lapic, &message);
-		return;
-	}
-	if (shorthand != SHORTHAND_NONE)
-		message.destination = EVERYBODY;
-	deliver(lapic->vcpu->vm, &message,
-		shorthand == SHORTHAND_OTHERS ? lapic : NULL);
+	deliver(lapic->vcpu->vm, &message, except);
 }
 
-void lapic_send_self_ipi(struct lapic *lapic, uint8_t vector)
+/* IPIs are edge-triggered whatever the trigger mode says: 11.6.1, table "Valid
+ * Combinations for the Pentium 4 and Intel Xeon Processors' Local xAPIC Interrupt
+ * Command Register". */
+void lapic_send_ipi(struct lapic *lapic, uint64_t icr)
 {
-	if (vector < LAPIC_VECTOR_MIN)
+	struct lapic *one = find_one(lapic, icr);
+
+	if (is_illegal(icr))
 		lapic_report_error(lapic, ESR_SEND_ILLEGAL_VECTOR);
-	else
-		lapic_accept(lapic, vector, false);
+	else if (one)
+		accept(one, (uint8_t)FIELD_GET(ICR_VECTOR, icr), false);
+	else if (!is_deassert(icr))
+		send_message(lapic, icr);
 }
 
 /* 11.5.1 "Local Vector Table". Timer and error have no delivery mode: 0 is fixed.

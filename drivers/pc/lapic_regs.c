@@ -138,7 +138,7 @@ static uint32_t read_register(struct lapic *lapic, uint32_t reg)
 static void write_tpr(struct lapic *lapic, uint32_t value)
 {
 	lapic->vcpu->tpr = (uint8_t)value;
-	if (lapic_highest(lapic->irr) >= 0)
+	if (!lapic_is_empty(lapic->irr))
 		vcpu_request(lapic->vcpu, REQUEST_EVENT);
 }
 
@@ -273,15 +273,12 @@ static bool write_x2apic_icr(struct lapic *lapic, uint64_t value)
 }
 
 /* 11.12.1.3 "Reserved Bit Checking". */
-bool lapic_msr_write(struct lapic *lapic, uint32_t msr, uint64_t value)
+static bool write_msr(struct lapic *lapic, uint32_t reg, uint64_t value)
 {
-	uint32_t reg = msr - MSR_X2APIC_BASE;
 	uint64_t reserved;
 
-	if (!is_x2apic(lapic) || !is_in(X2APIC_WRITABLE, reg))
+	if (!is_in(X2APIC_WRITABLE, reg))
 		return false;
-	if (reg == LAPIC_ICR)
-		return write_x2apic_icr(lapic, value);
 	reserved = ~(uint64_t)settable[reg];
 	if (is_in(LVTS, reg))
 		reserved &= ~LVT_READ_ONLY;
@@ -289,4 +286,18 @@ bool lapic_msr_write(struct lapic *lapic, uint32_t msr, uint64_t value)
 		return false;
 	write_register(lapic, reg, (uint32_t)value & settable[reg]);
 	return true;
+}
+
+/* EOI and ICR first: they are in every interrupt's way. */
+bool lapic_msr_write(struct lapic *lapic, uint32_t msr, uint64_t value)
+{
+	if (!is_x2apic(lapic))
+		return false;
+	if (msr == MSR_X2APIC_BASE + LAPIC_EOI && value == 0) {
+		lapic_end_of_interrupt(lapic);
+		return true;
+	}
+	if (msr == MSR_X2APIC_BASE + LAPIC_ICR)
+		return write_x2apic_icr(lapic, value);
+	return write_msr(lapic, msr - MSR_X2APIC_BASE, value);
 }

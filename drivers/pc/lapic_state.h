@@ -112,16 +112,34 @@ struct lapic {
 
 /* ---- lapic.c */
 
-/* The highest bit of four words that others may write; -1: none. */
+static inline int lapic_highest_of(const uint64_t *words, int i)
+{
+	uint64_t word = __atomic_load_n(&words[i], __ATOMIC_RELAXED);
+
+	return word ? i * 64 + 63 - __builtin_clzl(word) : -1;
+}
+
+/* The highest bit of four words that others may write; -1: none. Written out,
+ * because it is looked for three times an interrupt. */
 static inline int lapic_highest(const uint64_t *words)
 {
-	for (int i = LAPIC_WORDS - 1; i >= 0; i--) {
-		uint64_t word = __atomic_load_n(&words[i], __ATOMIC_RELAXED);
+	int found = lapic_highest_of(words, 3);
 
-		if (word)
-			return i * 64 + 63 - __builtin_clzl(word);
-	}
-	return -1;
+	if (found < 0)
+		found = lapic_highest_of(words, 2);
+	if (found < 0)
+		found = lapic_highest_of(words, 1);
+	if (found < 0)
+		found = lapic_highest_of(words, 0);
+	return found;
+}
+
+static inline bool lapic_is_empty(const uint64_t *words)
+{
+	return !(__atomic_load_n(&words[0], __ATOMIC_RELAXED) |
+		 __atomic_load_n(&words[1], __ATOMIC_RELAXED) |
+		 __atomic_load_n(&words[2], __ATOMIC_RELAXED) |
+		 __atomic_load_n(&words[3], __ATOMIC_RELAXED));
 }
 
 /* Processor priority: 11.8.3.1 "Task and Processor Priorities". */
