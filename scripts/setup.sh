@@ -5,11 +5,11 @@ set -eu
 
 build='gcc make nasm binutils acpica-tools gnu-efi grub-common grub-pc-bin
 	grub-efi-amd64-bin xorriso mtools console-setup-linux'
-run='qemu-system-x86 ovmf seabios ipxe-qemu'
+run='qemu-system-x86 ovmf seabios ipxe-qemu cpio'
 # bochs-term by name: apt would else pick a graphical front end for bochs.
 system='python3-pytest python3-pexpect python3-pytest-timeout
 	python3-pytest-xdist bochs bochs-term bochsbios vgabios'
-unit='libcmocka-dev clang libclang-rt-14-dev lcov'
+unit='libcmocka-dev libzydis-dev clang libclang-rt-14-dev lcov'
 lint='clang-format clang-tidy cppcheck'
 
 case ${1-build} in

@@ -74,7 +74,7 @@ FUZZ_BINARIES := $(FUZZ_NAMES:%=$(HOST)/fuzz/bin/%)
 
 $(HOST)/fuzz/bin/%: $(HOST)/fuzz/tests/fuzz/%.o $(HOST)/fuzz/pure.a
 	@mkdir -p $(@D)
-	@clang -fsanitize=fuzzer,address,undefined -o $@ $^
+	@clang -fsanitize=fuzzer,address,undefined -o $@ $^ -lZydis
 
 $(HOST)/cov/bin/test_%: $(HOST)/cov/tests/unit/test_%.o $(HOST)/cov/pure.a
 	@mkdir -p $(@D)
@@ -82,7 +82,7 @@ $(HOST)/cov/bin/test_%: $(HOST)/cov/tests/unit/test_%.o $(HOST)/cov/pure.a
 
 $(HOST)/cov/bin/fuzz_%: $(HOST)/cov/tests/fuzz/fuzz_%.o $(HOST)/cov/tests/fuzz/replay.o $(HOST)/cov/pure.a
 	@mkdir -p $(@D)
-	@gcc $(cov_FLAGS) -o $@ $^
+	@gcc $(cov_FLAGS) -o $@ $^ -lZydis
 
 COVERAGE_BINARIES := $(addprefix $(HOST)/cov/bin/,$(filter-out %_race %_poison,$(UNIT_NAMES)) $(FUZZ_NAMES))
 
@@ -92,11 +92,16 @@ $(BUILD)/tests/loader.elf: tests/system/loader/loader.asm tests/system/loader/lo
 	nasm -f elf32 -o $(@:.elf=.o) $<
 	ld -m elf_i386 -nostdlib -T tests/system/loader/loader.ld -o $@ $(@:.elf=.o)
 
-.PHONY: test test-long test-unit test-system test-programs images fuzz fuzz-smoke \
+
+.PHONY: guest test test-long test-unit test-system test-programs images fuzz fuzz-smoke \
 	coverage lint format
 .SECONDARY:
 
-images: all $(BUILD)/tests/loader.elf
+# The Debian guest of `make run` and of the tests.
+guest:
+	@scripts/guest-image $(BUILD)/guest tests/system/guest/init
+
+images: all guest $(BUILD)/tests/loader.elf
 	@$(MAKE) --no-print-directory DEBUG=1 all
 
 test-programs: $(UNIT_BINARIES) $(FUZZ_BINARIES)

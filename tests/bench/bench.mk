@@ -9,5 +9,5 @@ bench:
 
 run:
 	@scripts/setup.sh run
-	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@$(MAKE) --no-print-directory -j$$(nproc) all guest
 	@scripts/run
