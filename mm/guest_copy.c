@@ -20,10 +20,10 @@ int guest_read(struct guest_mem *gm, gpa_t gpa, void *to, uint64_t size)
 	return 0;
 }
 
-int guest_load(struct guest_mem *gm, gpa_t gpa, const void *from, uint64_t size)
+/* The range lies in slots. */
+static int write_covered(struct guest_mem *gm, gpa_t gpa, const void *from,
+			 uint64_t size)
 {
-	if (!guest_touch_covers(gm, gpa.value, size, false))
-		return -EFAULT;
 	for (uint64_t done = 0; done < size;) {
 		struct guest_span span =
 			guest_touch(gm, gpa.value + done, true);
@@ -42,7 +42,14 @@ int guest_write(struct guest_mem *gm, gpa_t gpa, const void *from,
 {
 	if (!guest_touch_covers(gm, gpa.value, size, true))
 		return -EFAULT;
-	return guest_load(gm, gpa, from, size);
+	return write_covered(gm, gpa, from, size);
+}
+
+int guest_load(struct guest_mem *gm, gpa_t gpa, const void *from, uint64_t size)
+{
+	if (!guest_touch_covers(gm, gpa.value, size, false))
+		return -EFAULT;
+	return write_covered(gm, gpa, from, size);
 }
 
 /* Zero the first of [gpa, gpa + size); how many bytes, 0: no memory. */

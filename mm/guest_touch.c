@@ -155,24 +155,18 @@ static void reveal(struct guest_mem *gm, const struct guest_slot *slot,
 	spin_unlock(&gm->lock);
 }
 
-static int step(struct guest_mem *gm, const struct guest_slot *slot,
-		uint64_t gpa, bool is_own, struct pt_entry *entry)
-{
-	if (!entry->value)
-		return fill(gm, slot, gpa, entry);
-	if (is_own && entry->value & PT_SOFT_FOREIGN)
-		return make_own(gm, slot, gpa, entry);
-	if (entry->value & PT_SOFT_HIDDEN)
-		reveal(gm, slot, gpa, entry);
-	return 0;
-}
-
 int guest_touch_step(struct guest_mem *gm, const struct guest_slot *slot,
 		     uint64_t gpa, bool is_own)
 {
 	struct pt_entry entry = pgtable_look(&gm->table, gpa);
 
-	return step(gm, slot, gpa, is_own, &entry);
+	if (!entry.value)
+		return fill(gm, slot, gpa, &entry);
+	if (is_own && entry.value & PT_SOFT_FOREIGN)
+		return make_own(gm, slot, gpa, &entry);
+	if (entry.value & PT_SOFT_HIDDEN)
+		reveal(gm, slot, gpa, &entry);
+	return 0;
 }
 
 static struct guest_span span_of(const struct guest_mem *gm, uint64_t gpa,
@@ -195,14 +189,15 @@ struct guest_span guest_touch_look(const struct guest_mem *gm, uint64_t gpa)
 
 struct guest_span guest_touch(struct guest_mem *gm, uint64_t gpa, bool is_own)
 {
-	/* Two rounds change the entry (fill or share, copy); each further one
-	 * means that another CPU changed it, which ends for the same reason. */
+	/* One step does it, unless another CPU is first; the entry is then
+	 * further on its way, so this ends. */
 	for (;;) {
 		struct pt_entry entry = pgtable_look(&gm->table, gpa);
 
 		if (entry.value && !(is_own && entry.value & PT_SOFT_FOREIGN))
 			return span_of(gm, gpa, &entry);
-		if (step(gm, guest_touch_slot(gm, gpa), gpa, is_own, &entry))
+		if (guest_touch_step(gm, guest_touch_slot(gm, gpa), gpa,
+				     is_own))
 			return (struct guest_span){ NULL, 0 };
 	}
 }

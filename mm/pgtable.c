@@ -116,14 +116,26 @@ int pgtable_init(struct pgtable *pt, const struct pt_format *format,
 	return hpa_equals(pt->root, HPA_NONE) ? -ENOMEM : 0;
 }
 
+/* Each fault of a guest walks: the masks stay in registers. */
 struct pt_entry pgtable_look(const struct pgtable *pt, uint64_t virt)
 {
-	struct pt_entry entry = entry_at(pt->root, virt, pt->levels);
+	uint64_t present_mask = pt->format->present_mask;
+	uint64_t address_mask = pt->format->address_mask;
+	uint64_t large_bit = pt->format->large_bit;
+	unsigned int level = pt->levels;
+	unsigned int shift = level_shift(level);
+	hpa_t table = pt->root;
 
-	while (is_table(pt, entry.value, entry.level))
-		entry = entry_at(entry_address(pt, entry.value), virt,
-				 entry.level - 1);
-	return entry;
+	for (;; level--, shift -= 9) {
+		uint64_t *entries = phys_to_virt(table);
+		uint64_t *at = &entries[virt >> shift & (PT_ENTRIES - 1)];
+		uint64_t value = load(at);
+
+		if (level == 1 || !(value & present_mask) ||
+		    (value & large_bit))
+			return (struct pt_entry){ at, value, level };
+		table = HPA(value & address_mask);
+	}
 }
 
 hpa_t pgtable_address(const struct pgtable *pt, const struct pt_entry *entry,
@@ -204,10 +216,12 @@ int pgtable_split(struct pgtable *pt, struct pt_entry *entry, uint64_t virt,
 int pgtable_replace(struct pgtable *pt, struct pt_entry *entry, uint64_t virt,
 		    unsigned int level, uint64_t value)
 {
-	int err = pgtable_split(pt, entry, virt, level);
+	if (entry->level > level) {
+		int err = pgtable_split(pt, entry, virt, level);
 
-	if (err)
-		return err;
+		if (err)
+			return err;
+	}
 	return change(entry, value) ? 0 : -EAGAIN;
 }
 
