@@ -71,7 +71,7 @@ void emulate_store(struct emulation *em, const struct emulate_memory *memory,
  * write too (LOCK, RAM). False: it is not. */
 bool emulate_replace(struct emulation *em, const struct emulate_memory *memory,
 		     uint64_t old, uint64_t value);
-/* The same for 16 bytes, aligned. */
+/* The same of two halves: 8 or 16 bytes. */
 bool emulate_replace_pair(struct emulation *em,
 			  const struct emulate_memory *memory,
 			  const uint64_t old[2], const uint64_t value[2]);

@@ -75,6 +75,19 @@ static bool translate_second(struct emulation *em,
 	return translate(em, linear, access, &memory->gpa2);
 }
 
+/* MOVAPS and its kind, CMPXCHG16B: #GP(0), before the page is looked at. */
+static bool has_alignment(struct emulation *em,
+			  const struct emulate_memory *memory)
+{
+	uint8_t op = em->insn.op;
+
+	if (memory->size != 16 || is_aligned(memory->linear, 16) ||
+	    (op != INSN_XMM_MOV_ALIGNED && op != INSN_CMPXCHG_PAIR))
+		return true;
+	emulate_raise_segment(em, SEGMENT_DS);
+	return false;
+}
+
 bool emulate_open(struct emulation *em, struct emulate_memory *memory,
 		  uint8_t segment, uint64_t offset, uint8_t size,
 		  uint32_t access)
@@ -86,7 +99,8 @@ bool emulate_open(struct emulation *em, struct emulate_memory *memory,
 	room = PAGE_SIZE - (memory->linear & PAGE_OFFSET);
 	memory->size = size;
 	memory->first_size = (uint8_t)min_u64(size, room);
-	return translate_first(em, memory, access) &&
+	return has_alignment(em, memory) &&
+	       translate_first(em, memory, access) &&
 	       (size <= room || translate_second(em, memory, access));
 }
 
@@ -239,6 +253,9 @@ bool emulate_replace_pair(struct emulation *em,
 {
 	void *at = NULL;
 
+	if (memory->size == 8)
+		return emulate_replace(em, memory, old[1] << 32 | old[0],
+				       value[1] << 32 | value[0]);
 	if (is_atomic(em, memory))
 		at = guest_pointer(&em->vcpu->vm->memory,
 				   (gpa_t){ memory->gpa }, ACCESS_WRITE);

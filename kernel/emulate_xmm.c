@@ -2,24 +2,6 @@
  * may use XMM registers at all, the CPU has checked before the access. */
 #include "kernel/emulate_context.h"
 
-/* Aligned moves: #GP(0), before the page is looked at. */
-static bool is_aligned_move(struct emulation *em,
-			    const struct insn_operand *operand)
-{
-	uint64_t linear;
-
-	if (em->insn.op != INSN_XMM_MOV_ALIGNED ||
-	    operand->kind != INSN_KIND_MEMORY)
-		return true;
-	if (!emulate_linear(em, em->insn.address.segment, emulate_offset(em),
-			    16, ACCESS_READ, &linear))
-		return false;
-	if (is_aligned(linear, 16))
-		return true;
-	emulate_raise_segment(em, SEGMENT_DS);
-	return false;
-}
-
 static struct xmm read_wide(struct emulation *em,
 			    const struct insn_operand *operand)
 {
@@ -63,9 +45,7 @@ enum emulate_result emulate_xmm(struct emulation *em)
 {
 	const struct insn *insn = &em->insn;
 
-	if (!is_aligned_move(em, &insn->dst) ||
-	    !is_aligned_move(em, &insn->src) ||
-	    !emulate_open_operand(em, &insn->dst, ACCESS_WRITE) ||
+	if (!emulate_open_operand(em, &insn->dst, ACCESS_WRITE) ||
 	    !emulate_open_operand(em, &insn->src, ACCESS_READ))
 		return EMULATE_FAULTED;
 	write_wide(em, &insn->dst, read_wide(em, &insn->src));
