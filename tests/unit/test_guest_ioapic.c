@@ -147,8 +147,13 @@ static void levels_interrupt_until_they_go(void **state)
 	vioapic_set_line(&ioapic, 20, true);
 	assert_int_equal(read_pin(20), TO(2) | LEVEL | REMOTE_IRR | 0x66);
 	/* one at a time */
+	assert_int_equal(inject(2), 0x66);
 	vioapic_set_line(&ioapic, 20, true);
-	assert_int_equal(serve(2), 0x66);
+	write_pin(20, TO(2) | LEVEL | 0x66);
+	assert_int_equal(inject(2), LAPIC_NONE);
+	lapic_of(2)->svr |= SVR_NO_EOI_BROADCAST;
+	poke(2, 0xb0, 0);
+	vioapic_eoi(&ioapic, 0x66);
 	assert_int_equal(read_pin(20), TO(2) | LEVEL | REMOTE_IRR | 0x66);
 	assert_int_equal(serve(2), 0x66);
 	vioapic_set_line(&ioapic, 20, false);
@@ -237,6 +242,11 @@ static void a_level_nobody_took_is_tried_again(void **state)
 	write_pin(20, TO(1) | LEVEL | 0x66);
 	assert_true(read_pin(20) & REMOTE_IRR);
 	assert_int_equal(serve(1), 0x66);
+	/* the local APIC is there, but takes no interrupts */
+	poke(0, 0xf0, 0xff);
+	write_pin(21, LEVEL | 0x77);
+	vioapic_set_line(&ioapic, 21, true);
+	assert_false(read_pin(21) & REMOTE_IRR);
 }
 
 static void nmi_is_an_edge_whatever_it_says(void **state)

@@ -92,6 +92,10 @@ static void special_nested_lets_the_slave_nest(void **state)
 	assert_int_equal(take(), 0x39);
 	pulse(1);
 	assert_int_equal(take(), 0x31);
+	/* but nobody else: not the master's own, not within the slave */
+	pulse(1);
+	pulse(9);
+	assert_int_equal(take(), -1);
 }
 
 static void polling_acknowledges(void **state)

@@ -179,6 +179,10 @@ static void shorthands_in_both_modes(void **state)
 	/* delivery is never seen pending */
 	assert_int_equal(peek(5, 0x300), 0x04055);
 	assert_int_equal(peek(5, 0x310), 0xff000000);
+	/* everybody, whatever their modes */
+	enable_x2apic(3);
+	poke(5, 0x300, 0x04055);
+	assert_int_equal(take_receivers(0x55), ALL);
 	enable_all(enable_x2apic);
 	assert_true(write_msr(5, 0x300, 0x700044055));
 	assert_int_equal(take_receivers(0x55), BIT(5));

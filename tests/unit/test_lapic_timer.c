@@ -120,11 +120,13 @@ static void periodic_keeps_its_beat(void **state)
 	/* not seen yet, but it counts on */
 	fake_now = t + 6000300;
 	assert_int_equal(current(), 1000000 - 300);
+	fake_now = t + 9000400;
+	assert_int_equal(current(), 1000000 - 400);
 	assert_true(fires_at(fake_now));
-	assert_int_equal(armed(), t + 7000000);
+	assert_int_equal(armed(), t + 10000000);
 	set(0x380, 0);
 	assert_int_equal(armed(), TIME_NEVER);
-	assert_false(fires_at(t + 9000000));
+	assert_false(fires_at(t + 20000000));
 }
 
 static void periods_are_bounded_below(void **state)
