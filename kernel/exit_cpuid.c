@@ -16,6 +16,8 @@
 #define XSAVE_HAS_COMPACT (BIT(1) | BIT(3))
 #define XSAVE_IS_ALIGNED  BIT(1)
 
+#define XSAVE_EXTENDED BITS(62, 2)
+
 #define XSAVE_BEGIN 576U /* legacy area and header: SDM 1 13.4 "XSAVE Area" */
 
 static struct cpuid_words subleaf_words(const struct cpuid_table *table,
@@ -93,12 +95,10 @@ static uint32_t xsave_size(const struct cpuid_table *table, uint64_t states)
 {
 	uint32_t size = XSAVE_BEGIN;
 
-	for (uint32_t i = 2; i < 63; i++) {
-		struct cpuid_words words;
+	for (states &= XSAVE_EXTENDED; states; states &= states - 1) {
+		struct cpuid_words words = subleaf_words(
+			table, 0xd, (uint32_t)__builtin_ctzl(states));
 
-		if (!(states & BIT(i)))
-			continue;
-		words = subleaf_words(table, 0xd, i);
 		if (words.ebx + words.eax > size)
 			size = words.ebx + words.eax;
 	}
@@ -112,12 +112,10 @@ static uint32_t xsave_size_compact(const struct cpuid_table *table,
 {
 	uint32_t size = XSAVE_BEGIN;
 
-	for (uint32_t i = 2; i < 63; i++) {
-		struct cpuid_words words;
+	for (states &= XSAVE_EXTENDED; states; states &= states - 1) {
+		struct cpuid_words words = subleaf_words(
+			table, 0xd, (uint32_t)__builtin_ctzl(states));
 
-		if (!(states & BIT(i)))
-			continue;
-		words = subleaf_words(table, 0xd, i);
 		if (words.ecx & XSAVE_IS_ALIGNED)
 			size = (uint32_t)align_up(size, 64);
 		size += words.eax;

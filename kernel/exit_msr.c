@@ -171,8 +171,10 @@ static bool write_pat(struct vcpu *vcpu, uint64_t value)
 }
 
 /* APM 2 3.1.7 "Extended Feature Enable Register (EFER)"; SDM 3A 2.2.1. LMA
- * follows paging and is not written. */
-static bool write_efer(struct vcpu *vcpu, uint64_t value)
+ * follows paging and is not written. Not inline: its stack frame would be that
+ * of every write. */
+static __attribute__((noinline)) bool write_efer(struct vcpu *vcpu,
+						 uint64_t value)
 {
 	uint64_t old = vcpu_ops->read_msr(vcpu, MSR_EFER);
 	struct cpu_mode mode;

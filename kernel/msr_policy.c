@@ -164,18 +164,37 @@ const struct msr_policy msr_policies[] = {
 };
 const uint32_t msr_policy_count = ARRAY_SIZE(msr_policies);
 
+/* Rows left after each step of a binary search, whose steps are written out: it
+ * is on the way of every exit. */
+enum rows_left {
+	LEFT_0 = ARRAY_SIZE(msr_policies),
+	LEFT_1 = LEFT_0 - LEFT_0 / 2,
+	LEFT_2 = LEFT_1 - LEFT_1 / 2,
+	LEFT_3 = LEFT_2 - LEFT_2 / 2,
+	LEFT_4 = LEFT_3 - LEFT_3 / 2,
+	LEFT_5 = LEFT_4 - LEFT_4 / 2,
+	LEFT_6 = LEFT_5 - LEFT_5 / 2,
+};
+_Static_assert(LEFT_6 == 1, "as many steps as the table needs");
+
+static inline const struct msr_policy *narrow(const struct msr_policy *row,
+					      enum rows_left left, uint32_t msr)
+{
+	const struct msr_policy *middle = row + left / 2;
+
+	return middle->first <= msr ? middle : row;
+}
+
 const struct msr_policy *msr_policy_find(uint32_t msr)
 {
 	const struct msr_policy *row = msr_policies;
-	uint32_t count = ARRAY_SIZE(msr_policies);
 
-	while (count > 1) {
-		uint32_t half = count / 2;
-
-		if (row[half].first <= msr)
-			row += half;
-		count -= half;
-	}
+	row = narrow(row, LEFT_0, msr);
+	row = narrow(row, LEFT_1, msr);
+	row = narrow(row, LEFT_2, msr);
+	row = narrow(row, LEFT_3, msr);
+	row = narrow(row, LEFT_4, msr);
+	row = narrow(row, LEFT_5, msr);
 	return msr - row->first < row->count ? row : NULL;
 }
 
