@@ -95,19 +95,29 @@ static void begin(void)
 	fake_now = NS_PER_SEC;
 }
 
-static void inject(struct lapic *lapic)
+/* What waits needs a real EOI. */
+static int next_vector(struct lapic *lapic)
 {
 	int vector = lapic_next_vector(lapic);
 
 	if (vector == LAPIC_NONE)
 		require(lapic_highest(lapic->irr) < 0);
+	else
+		require(!lapic->is_pv_eoi_offered);
+	return vector;
+}
+
+static void inject(struct lapic *lapic)
+{
+	int vector = next_vector(lapic);
+
 	if (vector < 0)
 		return;
 	require(vector >= LAPIC_VECTOR_MIN && vector <= 0xff);
 	require(vector >> 4 > lapic_priority(lapic) >> 4);
 	lapic_take_vector(lapic, (uint8_t)vector);
 	require(lapic->in_service == vector);
-	require(lapic_next_vector(lapic) < 0);
+	require(next_vector(lapic) < 0);
 }
 
 /* All that is due comes, and no more than that. */
