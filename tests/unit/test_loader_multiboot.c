@@ -249,6 +249,17 @@ static void refuses_other_files(void **state)
 	assert_refused("entry point 0x100 is not in what is loaded");
 }
 
+/* 32-bit mode does not reach it. */
+static void refuses_high_entry(void **state)
+{
+	(void)state;
+	machine_start(6 * GIB);
+	elf_begin(true, 4 * GIB + MIB);
+	elf_add_load(4 * GIB + MIB, 5000, 9000);
+	put_header(HEADER_AT, 3);
+	assert_refused("entry point 0x100100000 is not in what is loaded");
+}
+
 static void refuses_large_initrd(void **state)
 {
 	(void)state;
@@ -272,6 +283,7 @@ int main(void)
 		LOADER_TEST(refuses_demands),
 		LOADER_TEST(refuses_bad_addresses),
 		LOADER_TEST(refuses_other_files),
+		LOADER_TEST(refuses_high_entry),
 		LOADER_TEST(refuses_large_initrd),
 	};
 

@@ -167,6 +167,27 @@ static void ignores_broken_notes(void **state)
 	assert_loads();
 }
 
+/* Notes at the very end of the file, of which a part is missing. */
+static void does_not_read_behind_notes(void **state)
+{
+	static const uint64_t missing[] = { 1, 4, 8, 12, 13 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(missing); i++) {
+		uint64_t at = ELF_DATA_AT, end;
+
+		image_size = 0;
+		elf_begin(true, 0);
+		end = elf_put_note(at, 18, "Xen", ENTRY_POINT, 8) - missing[i];
+		if (missing[i] == 12) /* a note without name and number */
+			poke(at, 0, 8);
+		image_size = end;
+		elf_add((struct elf_segment){ 4, at, 0, 0, end - at, end - at,
+					      4 });
+		assert_refused("nor an ELF file with a PVH note");
+	}
+}
+
 static void refuses_bad_entry(void **state)
 {
 	static const uint64_t entries[] = { 0, 2 * MIB - 1, 2 * MIB + 9000,
@@ -180,6 +201,17 @@ static void refuses_bad_entry(void **state)
 		put_note(entries[i], 8);
 		assert_refused("is not in what is loaded");
 	}
+}
+
+/* 32-bit mode does not reach it. */
+static void refuses_high_entry(void **state)
+{
+	(void)state;
+	machine_start(6 * GIB);
+	elf_begin(true, 0);
+	elf_add_load(4 * GIB + MIB, 5000, 9000);
+	put_note(4 * GIB + MIB, 8);
+	assert_refused("entry point 0x100100000 is not in what is loaded");
 }
 
 static void refuses_bad_segments(void **state)
@@ -287,7 +319,9 @@ int main(void)
 		LOADER_TEST(makes_room_for_info),
 		LOADER_TEST(reads_notes_of_8_byte_alignment),
 		LOADER_TEST(ignores_broken_notes),
+		LOADER_TEST(does_not_read_behind_notes),
 		LOADER_TEST(refuses_bad_entry),
+		LOADER_TEST(refuses_high_entry),
 		LOADER_TEST(refuses_bad_segments),
 		LOADER_TEST(refuses_too_many_segments),
 		LOADER_TEST(refuses_large_initrd),
