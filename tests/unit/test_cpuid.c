@@ -240,9 +240,9 @@ static void shows_tiles_that_fit(void **state)
 	assert_int_equal(cpuid_xcr0_mask(fake_vm.cpuid), 0x602e7);
 	assert_true(get(7, 0).edx & BIT(24));
 	assert_int_equal(get(0xd, 18).eax, 8192);
-	cpu->xcr0 = 0x60007;
+	cpu->xcr0 = 0x60207;
 	assert_int_equal(get(0xd, 0).ebx, 0xb00 + 8192);
-	assert_int_equal(get(0xd, 1).ebx, 0x340 + 64 + 8192);
+	assert_int_equal(get(0xd, 1).ebx, 0x380 + 64 + 8192);
 	add_tiles(VCPU_XSAVE_SIZE_MAX);
 	assert_int_equal(cpuid_xcr0_mask(fake_vm.cpuid), 0x2e7);
 	assert_int_equal(get(7, 0).edx & (BIT(22) | BIT(24) | BIT(25)), 0);
