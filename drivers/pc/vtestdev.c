@@ -65,6 +65,9 @@ static void exit_write(void *device, uint64_t offset, unsigned int size,
 
 	(void)offset;
 	(void)size;
+	if (testdev->has_exited)
+		return; /* another vCPU was first */
+	testdev->has_exited = true;
 	testdev->vm->exit_code = (uint32_t)value << 1 | 1;
 	vm_end(testdev->vm, VM_END_EXIT);
 }

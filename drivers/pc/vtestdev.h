@@ -23,6 +23,7 @@
 /* [l] vm->lock guards all. */
 struct vtestdev {
 	struct vm *vm;
+	bool has_exited;
 	uint8_t latch[4];
 	uint8_t *memory; /* of the heap; NULL: the VM has no test device */
 };

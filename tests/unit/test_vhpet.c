@@ -191,6 +191,7 @@ static void is_periodic_without_drift(void **state)
 					(10000000000UL - 5000) / 99991 * 99991 +
 					99991) *
 					       10);
+	assert_true(get(COMPARATOR(0), 8) <= UINT32_MAX);
 }
 
 static void is_bounded_in_rate(void **state)
