@@ -172,6 +172,9 @@ static void beyond_the_end_are_zeroes(void **state)
 	assert_int_equal(dma(DMA_SKIP, UINT32_MAX, 0), 0);
 	assert_int_equal(dma(DMA_SKIP, UINT32_MAX, 0), 0);
 	assert_int_equal(next(1), 0);
+	guest_write(&fake_vm.memory, (gpa_t){ BUFFER }, big, 8);
+	assert_int_equal(dma(DMA_READ, 8, BUFFER), 0);
+	assert_memory(BUFFER, zeroes, 8);
 }
 
 static void refuses_by_the_error_bit(void **state)
