@@ -115,8 +115,8 @@ static inline bool virtio_is_live(const struct virtio_device *device)
 	       !(status & VIRTIO_STATUS_NEEDS_RESET);
 }
 
-/* The devices. Each allocates itself and attaches: -ENOMEM, -ENOSPC. A disk owns
- * @backend from then on, but not if it failed. */
+/* The devices. Each allocates itself and attaches: -ENOMEM, -ENOSPC. A disk's
+ * @backend outlives it. */
 struct blk_backend;
 struct slice;
 int virtio_blk_create(struct vm *vm, struct blk_backend *backend);

@@ -25,6 +25,7 @@ enum { IN = 0, OUT = 1, FLUSH = 4, GET_ID = 8, DISCARD = 11, ZEROES = 13 };
 enum { OK, IOERR, UNSUPP, UNTOUCHED = 0xee };
 
 static struct virtio_device *blk;
+static struct blk_backend *disk;
 static struct vq_driver drivers[BLK_QUEUES_MAX];
 static uint32_t last_written; /* used length of the last request */
 
@@ -53,16 +54,18 @@ static inline void bench_machine(uint32_t vcpus)
 
 static inline void bench_plug_in(struct blk_backend *backend)
 {
-	blk = backend ? virtio_blk_make(&fake_vm, backend) : NULL;
+	disk = backend;
+	blk = disk ? virtio_blk_make(&fake_vm, disk) : NULL;
 	if (!blk || virtio_pci_attach(blk))
 		abort();
 	bench_start(0);
 }
 
-/* The device and its disk are destroyed with the bus. */
+/* The device goes with the bus, its disk does not. */
 static inline void bench_clear(void)
 {
 	pci_destroy(&fake_vm);
+	disk->ops->destroy(disk);
 	blk = NULL;
 }
 

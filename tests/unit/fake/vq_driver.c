@@ -174,8 +174,8 @@ static bool take_packed(struct vq_driver *driver, uint16_t *id,
 	get(driver, at + 8, written, 4);
 	if (!(flags & VQ_DESC_WRITE))
 		*written = 0;
-	driver->used_index =
-		(uint16_t)(driver->used_index + driver->taken[*id]);
+	driver->used_index = (uint16_t)(driver->used_index +
+					driver->taken[*id % VQ_SIZE_MAX]);
 	if (driver->used_index >= driver->vq->size) {
 		driver->used_index =
 			(uint16_t)(driver->used_index - driver->vq->size);
