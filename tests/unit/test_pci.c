@@ -192,6 +192,13 @@ static void writes_what_may_be_written(void **state)
 	assert_int_equal(config_read(1, PCI_STATUS, 2), 0);
 }
 
+static bool is_answered(uint64_t address)
+{
+	struct io_region region;
+
+	return io_find(&fake_vm.mmio, address, 4, &region);
+}
+
 static void ecam_follows_its_register(void **state)
 {
 	(void)state;
@@ -206,7 +213,8 @@ static void ecam_follows_its_register(void **state)
 	assert_int_equal(mmio_read(0xb0000000 + 255 * MIB, 4), 0xffffffff);
 	/* 64 MiB only, and through itself away again */
 	config_write(0, 0x60, 4, 0xb0000005);
-	assert_int_equal(mmio_read(0xb4000000 - 4, 4), 0xffffffff);
+	assert_true(is_answered(0xb4000000 - 4));
+	assert_false(is_answered(0xb4000000));
 	mmio_write(0xb0000060, 4, 0xa0000001);
 	assert_int_equal(mmio_read(0xb0000000, 4), 0xffffffff);
 	assert_int_equal(mmio_read(0xa0000000, 4), 0x29c08086);
@@ -310,7 +318,7 @@ static void pirqs_reach_the_8259s(void **state)
 	config_write(31, 0x61, 1, 5);
 	assert_false(line(10));
 	assert_true(line(5));
-	config_write(31, 0x61, 1, 0x80);
+	config_write(31, 0x61, 1, 0x85);
 	assert_false(line(5));
 	/* IRQ 0 is nobody's */
 	config_write(31, 0x61, 1, 0);

@@ -120,6 +120,8 @@ static void refuses_features(void **state)
 	assert_int_equal(card.driver_features, VIRTIO_F_VERSION_1 | BIT(50));
 	/* settled */
 	choose(VIRTIO_F_VERSION_1);
+	set_reg(DRIVER_FEATURE_SELECT, 4, 1);
+	assert_int_equal(reg(DRIVER_FEATURE, 4), 0x40001);
 	assert_int_equal(set_status(15), 15);
 	assert_int_equal(card.driver_features, VIRTIO_F_VERSION_1 | BIT(50));
 }
@@ -148,6 +150,7 @@ static void has_queues(void **state)
 	}
 	set_reg(QUEUE_SELECT, 2, CARD_QUEUES);
 	assert_int_equal(reg(QUEUE_SIZE, 2), 0);
+	assert_int_equal(reg(QUEUE_VECTOR, 2), 0xffff);
 	set_reg(QUEUE_SIZE, 2, 8);
 	set_reg(QUEUE_ENABLE, 2, 1);
 	set_reg(QUEUE_SELECT, 2, 0xffff);
@@ -304,11 +307,11 @@ static void window_has_bounds(void **state)
 		{ 0, 0, 4 },
 		{ 1, 0, 4 },
 		{ 255, 0, 4 },
-		{ VIRTIO_PCI_BAR, 0, 0 },
-		{ VIRTIO_PCI_BAR, 0, 3 },
-		{ VIRTIO_PCI_BAR, 0, 8 },
-		{ VIRTIO_PCI_BAR, 0, UINT32_MAX },
-		{ VIRTIO_PCI_BAR, 2, 4 },
+		{ VIRTIO_PCI_BAR, VIRTIO_PCI_CONFIG, 0 },
+		{ VIRTIO_PCI_BAR, VIRTIO_PCI_CONFIG, 3 },
+		{ VIRTIO_PCI_BAR, VIRTIO_PCI_CONFIG, 8 },
+		{ VIRTIO_PCI_BAR, VIRTIO_PCI_CONFIG, UINT32_MAX },
+		{ VIRTIO_PCI_BAR, VIRTIO_PCI_CONFIG + 2, 4 },
 		{ VIRTIO_PCI_BAR, VIRTIO_PCI_BAR_SIZE, 4 },
 		{ VIRTIO_PCI_BAR, UINT32_MAX - 3, 4 },
 	};
