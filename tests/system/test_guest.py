@@ -1,0 +1,113 @@
+"""An unmodified Debian guest: to its shell, and what it does there."""
+
+import re
+
+import pytest
+
+import debian
+from debian import Shell, modules, section
+
+SVM = ["qemu-bios", "qemu-efi"]
+COMPLAINTS = re.compile(
+    r"WARNING|BUG:|Oops|lockup|unhandled|[Ee]rror|[Ll]ost|Unable|failed")
+
+
+def complaints(text):
+    """Lines in which a kernel says that something is wrong."""
+    return [line for line in text.splitlines() if COMPLAINTS.search(line)]
+
+
+@pytest.mark.parametrize("vcpus", [1, 2, 4])
+@pytest.mark.parametrize("name", SVM)
+def test_boots(boot, name, vcpus):
+    machine = boot(name, cpus=2, memory=768,
+                   modules=modules(section(vcpus=vcpus)))
+    shell = Shell(machine)
+    log = shell.run("dmesg")
+    assert "Hypervisor detected: KVM" in log
+    assert "clocksource: Switched to clocksource kvm-clock" in log
+    assert "TSC deadline timer available" in log
+    assert not complaints(log)
+    assert f"{vcpus} CPUs, clock source kvm-clock" in machine.serial
+    assert shell.run("grep -c ^processor /proc/cpuinfo").split()[-1] == str(vcpus)
+    shell.type("poweroff -f\n")
+    assert debian.ended(machine) == "powered off"
+
+
+def test_more_vcpus_than_cpus(boot):
+    machine = boot("qemu-bios", cpus=1, memory=768,
+                   modules=modules(section(vcpus=8)))
+    shell = Shell(machine)
+    assert not complaints(shell.run("dmesg"))
+    assert shell.run("nproc").split()[-1] == "8"
+
+
+def test_time_goes_on(boot):
+    """The guest's clocks agree with each other, and sleep takes its time."""
+    machine = boot("qemu-bios", cpus=2, memory=768,
+                   modules=modules(section(vcpus=2)))
+    shell = Shell(machine)
+    before, after = re.findall(
+        r"^(\d+)\.\d+ ", shell.run("cat /proc/uptime; sleep 3; cat /proc/uptime"),
+        re.M)
+    assert 3 <= int(after) - int(before) <= 30
+    guest, = re.findall(r"^(\d{10})$", shell.run("date +%s"), re.M)
+    rtc, = re.findall(r"^(\d{10})$",
+                      shell.run("cat /sys/class/rtc/rtc0/since_epoch"), re.M)
+    assert 0 <= int(rtc) - int(guest) <= 10
+
+
+def test_disk_survives_reboot(boot):
+    """A file system: made, written, flushed, and whole after a reboot; and a
+    module is never written."""
+    disk = bytes(8 << 20)
+    machine = boot("qemu-bios", cpus=2, memory=768, modules=modules(
+        section(vcpus=2, disks=["ram:64M", "disk.img"])) | {"disk.img": disk})
+    shell = Shell(machine)
+    for device in ("vda", "vdb"):
+        shell.run(f"mke2fs /dev/{device} > /dev/null; mount /dev/{device} /mnt; "
+                  f"dd if=/dev/urandom of=/mnt/x bs=64k count=60 2> /dev/null; "
+                  f"cd /mnt; md5sum x > sum; cd; sync; umount /mnt")
+    shell.type("reboot -f\n")
+    assert debian.ended(machine) == "reset, restarting"
+    shell = Shell(machine)
+    for device in ("vda", "vdb"):
+        text = shell.run(f"mount /dev/{device} /mnt; cd /mnt; md5sum -c sum; "
+                         "cd; umount /mnt")
+        assert "x: OK" in text
+
+
+@pytest.mark.parametrize("command, end", [
+    ("poweroff -f", "powered off"),
+    ("reboot -f", "reset, restarting"),
+    ("echo c > /proc/sysrq-trigger", "reset after a kernel panic, restarting"),
+])
+def test_ends(boot, command, end):
+    """Each end is one line that says why; and a restart works."""
+    machine = boot("qemu-bios", cpus=2, memory=768, modules=modules(
+        section(vcpus=2, cmdline="console=ttyS0 quiet panic=-1")))
+    shell = Shell(machine)
+    shell.type(f"{command}\n")
+    assert debian.ended(machine) == end
+    if end.endswith("restarting"):
+        Shell(machine)
+
+
+def test_triple_fault_restarts(boot):
+    """Linux's last resort to reboot is to load an empty IDT."""
+    machine = boot("qemu-bios", cpus=2, memory=768, modules=modules(
+        section(vcpus=1, cmdline="console=ttyS0 quiet reboot=t")))
+    shell = Shell(machine)
+    shell.type("reboot -f\n")
+    assert debian.ended(machine) == "triple fault, restarting"
+    Shell(machine)
+
+
+def test_busy_guest_beside_a_sleeper(boot):
+    """One CPU: a guest that spins does not stop one that sleeps."""
+    machine = boot("qemu-bios", cpus=1, memory=1024, modules=modules(
+        section("busy", cmdline="console=ttyS0 quiet spin"),
+        section("sleeper", cmdline="console=ttyS0 quiet beat")))
+    for beat in range(1, 6):
+        machine.expect(rf"^\[sleeper\] beat {beat}\n", 300)
+    Shell(machine)
