@@ -273,7 +273,9 @@ bool msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	case WRITE_TSC_DEADLINE:
 		lapic_write_tsc_deadline(vcpu->lapic, value);
 		return true;
-	case WRITE_APIC_BASE: return lapic_write_base(vcpu->lapic, value);
+	case WRITE_APIC_BASE:
+		return !(value >> cpuid_address_bits(vcpu->vm->cpuid)) &&
+		       lapic_write_base(vcpu->lapic, value);
 	case WRITE_PAT: return write_pat(vcpu, value);
 	case WRITE_EFER: return write_efer(vcpu, value);
 	case WRITE_HWCR: return write_hwcr(vcpu, row, value);

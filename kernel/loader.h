@@ -13,11 +13,10 @@
 #include "kernel/lib/slice.h"
 #include "kernel/vm.h"
 
-/* A file in machine memory, mapped: first page-aligned, or not (hpa says). */
+/* A file in machine memory, mapped. */
 struct loader_file {
 	const uint8_t *data; /* NULL: none */
 	uint64_t size;
-	hpa_t hpa;
 };
 
 struct loader_request {

@@ -62,7 +62,6 @@ static struct loader_piece *add(struct loader_plan *plan, const char *what,
 	piece->what = what;
 	piece->base = base;
 	piece->size = size;
-	piece->hpa = HPA_NONE;
 	return piece;
 }
 
@@ -141,43 +140,18 @@ struct loader_piece *loader_plan_place(struct loader_plan *plan,
 	return NULL;
 }
 
-/* A place where guest and machine address agree within a large page, so that it
- * can be shared in large pages; 0: none, or the file is too small to gain. */
-static uint64_t find_large_place(const struct loader_plan *plan,
-				 const struct loader_file *file, uint64_t limit)
-{
-	const uint64_t slack = LARGE_PAGE_SIZE - PAGE_SIZE;
-	uint64_t base;
-
-	if (file->size < LARGE_PAGE_SIZE ||
-	    !range_fits(file->size, slack, limit))
-		return 0;
-	base = find_place(plan, file->size + slack, PAGE_SIZE, limit);
-	if (!base)
-		return 0;
-	return base + ((file->hpa.value - base) & slack);
-}
-
 struct loader_piece *loader_plan_place_file(struct loader_plan *plan,
 					    const char *what,
 					    const struct loader_file *file,
 					    uint64_t limit, struct diag *why)
 {
-	bool is_shared = is_aligned(file->hpa.value, PAGE_SIZE);
-	uint64_t base = is_shared ? find_large_place(plan, file, limit) : 0;
-	struct loader_piece *piece;
+	struct loader_piece *piece = loader_plan_place(
+		plan, what, file->size, PAGE_SIZE, limit, why);
 
-	if (base)
-		piece = add(plan, what, base, file->size, why);
-	else
-		piece = loader_plan_place(plan, what, file->size, PAGE_SIZE,
-					  limit, why);
 	if (!piece)
 		return NULL;
 	piece->data = file->data;
 	piece->data_size = file->size;
-	if (is_shared)
-		piece->hpa = file->hpa;
 	return piece;
 }
 
@@ -213,28 +187,6 @@ struct loader_piece *loader_plan_place_info(struct loader_plan *plan,
 	return place_small(plan, what, size, PAGE_SIZE, why);
 }
 
-/*
- * Whole pages of a file are shared, the rest is copied. A page that is there
- * already (2 MiB are filled at once) cannot be shared any more: then all is
- * copied, over what has been shared so far too.
- */
-static int write_shared(struct vm *vm, const struct loader_piece *piece)
-{
-	uint64_t shared = align_down(piece->data_size, PAGE_SIZE);
-	int error = 0;
-
-	if (shared)
-		error = guest_mem_share(&vm->memory, (gpa_t){ piece->base },
-					piece->hpa, shared);
-	if (error == -EEXIST)
-		shared = 0;
-	else if (error)
-		return error;
-	return guest_load(&vm->memory, (gpa_t){ piece->base + shared },
-			  (const char *)piece->data + shared,
-			  piece->data_size - shared);
-}
-
 static int write_piece(struct vm *vm, const struct loader_piece *piece,
 		       struct diag *why)
 {
@@ -242,11 +194,7 @@ static int write_piece(struct vm *vm, const struct loader_piece *piece,
 	gpa_t rest = { piece->base + piece->data_size };
 	int error;
 
-	if (hpa_equals(piece->hpa, HPA_NONE))
-		error = guest_load(&vm->memory, base, piece->data,
-				   piece->data_size);
-	else
-		error = write_shared(vm, piece);
+	error = guest_load(&vm->memory, base, piece->data, piece->data_size);
 	if (!error)
 		error = guest_zero(&vm->memory, rest,
 				   piece->size - piece->data_size);
@@ -261,18 +209,11 @@ static int write_piece(struct vm *vm, const struct loader_piece *piece,
 int loader_plan_write(struct vm *vm, const struct loader_plan *plan,
 		      struct diag *why)
 {
-	/* what is shared goes first: nothing may be mapped there yet */
-	for (int is_copied = 0; is_copied < 2; is_copied++) {
-		for (uint32_t i = 0; i < plan->piece_count; i++) {
-			const struct loader_piece *piece = &plan->pieces[i];
-			int error;
+	for (uint32_t i = 0; i < plan->piece_count; i++) {
+		int error = write_piece(vm, &plan->pieces[i], why);
 
-			if (hpa_equals(piece->hpa, HPA_NONE) != is_copied)
-				continue;
-			error = write_piece(vm, piece, why);
-			if (error)
-				return error;
-		}
+		if (error)
+			return error;
 	}
 	return 0;
 }

@@ -23,7 +23,6 @@ struct loader_piece {
 	uint64_t size;
 	const void *data; /* may be set any time before loader_plan_write */
 	uint64_t data_size;
-	hpa_t hpa; /* of data that is a page-aligned file, else HPA_NONE */
 };
 
 struct loader_plan {

@@ -77,8 +77,7 @@ static struct loader_file file_named(struct slice name)
 	module = boot_module_find(boot_info, name);
 	CHECK(module); /* config_check_modules has seen it */
 	return (struct loader_file){ .data = phys_to_virt(module->base),
-				     .size = module->size,
-				     .hpa = module->base };
+				     .size = module->size };
 }
 
 static int load(struct vm *vm, struct loader_start *start, struct diag *why)

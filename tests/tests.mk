@@ -20,9 +20,10 @@ asan_FLAGS  := -fsanitize=address,undefined -fno-sanitize-recover=all
 debug_CC    := gcc
 debug_FLAGS := $(asan_FLAGS) -DDEBUG
 tsan_CC     := gcc
-tsan_FLAGS  := -fsanitize=thread -pthread
+# it cannot see fences, and says so
+tsan_FLAGS  := -fsanitize=thread -Wno-tsan -pthread
 fuzz_CC     := clang
-fuzz_FLAGS  := -fsanitize=fuzzer-no-link,address,undefined \
+fuzz_FLAGS  := -mcx16 -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all
 cov_CC      := gcc
 cov_FLAGS   := --coverage -O0

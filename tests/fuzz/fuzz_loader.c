@@ -49,12 +49,10 @@ static void start(uint64_t ram_size)
 
 static struct loader_file make_initrd(uint8_t kind)
 {
-	struct loader_file file = { phys_to_virt(initrd), 5000, initrd };
+	struct loader_file file = { phys_to_virt(initrd), 5000 };
 
 	if (!(kind & 1))
 		return (struct loader_file){ 0 };
-	if (!(kind & 2))
-		file.hpa = hpa_add(file.hpa, 1);
 	if (kind & 4)
 		file.size = PAGE_SIZE << INITRD_ORDER;
 	return file;

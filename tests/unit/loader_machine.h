@@ -133,15 +133,16 @@ static inline struct loader_file module_make(uint64_t size)
 {
 	unsigned int order = 0;
 	struct loader_file file;
+	hpa_t hpa;
 
 	while (PAGE_SIZE << order < size)
 		order++;
-	file.hpa = frame_alloc(order, 0);
-	assert_false(hpa_equals(file.hpa, HPA_NONE));
-	file.data = phys_to_virt(file.hpa);
+	hpa = frame_alloc(order, 0);
+	assert_false(hpa_equals(hpa, HPA_NONE));
+	file.data = phys_to_virt(hpa);
 	file.size = size;
 	for (uint64_t i = 0; i < size; i++)
-		((uint8_t *)phys_to_virt(file.hpa))[i] = (uint8_t)(i % 251);
+		((uint8_t *)phys_to_virt(hpa))[i] = (uint8_t)(i % 251);
 	return file;
 }
 

@@ -163,8 +163,6 @@ static uint64_t initrd_base(void)
 static void shares_aligned_initrd(void **state)
 {
 	uint64_t size = 3 * MIB + 1234;
-	uint64_t whole = align_down(size, PAGE_SIZE);
-	struct pt_leaf leaf;
 	uint64_t base;
 
 	(void)state;
@@ -176,40 +174,6 @@ static void shares_aligned_initrd(void **state)
 	assert_in_range(base + size, 61 * MIB, 64 * MIB);
 	assert_guest_has_module(base, size);
 	assert_guest_bytes(base + size, 0, 64);
-	assert_int_equal(fake_vm.memory.foreign_size, whole);
-	assert_true(pgtable_find(&fake_vm.memory.table, base, &leaf));
-	assert_int_equal(leaf.hpa.value - leaf.virt,
-			 request.initrd.hpa.value - base);
-	/* both have the same place in 2 MiB */
-	assert_true(
-		is_aligned(request.initrd.hpa.value - base, LARGE_PAGE_SIZE));
-}
-
-static void copies_odd_initrd(void **state)
-{
-	(void)state;
-	put_bzimage();
-	request.initrd = module_make(100000);
-	request.initrd.hpa = hpa_add(request.initrd.hpa, 8);
-	assert_loads();
-	assert_true(is_aligned(initrd_base(), PAGE_SIZE));
-	assert_guest_has_module(initrd_base(), 100000);
-	assert_int_equal(fake_vm.memory.foreign_size, 0);
-	assert_int_equal(initrd_base(),
-			 align_down(64 * MIB - 100000, PAGE_SIZE));
-}
-
-static void copies_where_sharing_is_too_late(void **state)
-{
-	(void)state;
-	put_bzimage();
-	request.initrd = module_make(100000);
-	/* touches the 2 MiB that the initrd goes to */
-	assert_int_equal(
-		guest_write_u32(&fake_vm.memory, (gpa_t){ 62 * MIB }, 1), 0);
-	assert_loads();
-	assert_guest_has_module(initrd_base(), 100000);
-	assert_int_equal(fake_vm.memory.foreign_size, 0);
 }
 
 static void keeps_initrd_below_its_limit(void **state)
@@ -353,8 +317,6 @@ int main(void)
 		LOADER_TEST(enters_long_mode),
 		LOADER_TEST(leaves_top_of_low_memory),
 		LOADER_TEST(shares_aligned_initrd),
-		LOADER_TEST(copies_odd_initrd),
-		LOADER_TEST(copies_where_sharing_is_too_late),
 		LOADER_TEST(keeps_initrd_below_its_limit),
 		LOADER_TEST(takes_smallest_ram),
 		LOADER_TEST(aligns_relocatable_kernels),
