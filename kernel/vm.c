@@ -211,6 +211,7 @@ static int start(struct vm *vm, struct diag *why)
 	vm->end = VM_END_NONE;
 	vm->panicked = 0;
 	vm->state = VM_RUNNING;
+	vm_console_connect(vm, true);
 	start_vcpus(vm);
 	return 0;
 }
@@ -298,6 +299,7 @@ static void finish(struct vm *vm)
 	for (uint32_t i = 0; i < vm->vcpu_count; i++)
 		trace_log_counts(vm->vcpus[i]);
 	announce_end(vm, restarts);
+	vm_console_connect(vm, false);
 	unmake(vm);
 	if (!restarts) {
 		vm->state = VM_GONE;

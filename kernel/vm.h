@@ -106,6 +106,7 @@ struct vm {
 	bool has_firmware;	/* (o) */
 	uint32_t panicked;	/* the guest's kernel said so (pvpanic) */
 	struct list link;	/* in the list of consoles */
+	bool has_input;		/* by the console's list lock */
 	struct vm_line line;	/* of console output, not complete yet */
 	const struct config_vm *config; /* (o) */
 };

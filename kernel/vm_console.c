@@ -43,6 +43,13 @@ void vm_console_close(struct vm *vm)
 	spin_unlock(&list_lock);
 }
 
+void vm_console_connect(struct vm *vm, bool is_connected)
+{
+	spin_lock(&list_lock);
+	vm->has_input = is_connected;
+	spin_unlock(&list_lock);
+}
+
 static void show_line(struct vm *vm)
 {
 	struct vm_line *line = &vm->line;
@@ -99,10 +106,12 @@ static void next_focus(void)
 
 static void hand_over(const char *data, uint32_t size)
 {
+	struct vm *vm;
+
 	spin_lock(&list_lock);
-	if (!list_is_empty(&vms))
-		pc_console_input(LIST_ENTRY(vms.next, struct vm, link), data,
-				 size);
+	vm = LIST_ENTRY(vms.next, struct vm, link);
+	if (!list_is_empty(&vms) && vm->has_input)
+		pc_console_input(vm, data, size);
 	spin_unlock(&list_lock);
 }
 

@@ -11,6 +11,10 @@
 void vm_console_open(struct vm *vm);
 void vm_console_close(struct vm *vm);
 
+/* Does the VM have devices that take what is typed? Not while it is made, taken
+ * down or restarted. */
+void vm_console_connect(struct vm *vm, bool is_connected);
+
 /* Show what there is of an incomplete line. */
 void vm_console_flush(struct vm *vm);
 
