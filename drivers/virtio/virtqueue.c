@@ -62,7 +62,9 @@ int vq_enable(struct virtqueue *vq, uint64_t features)
 	vq->used_wrap = true;
 	vq->unsignalled = 0;
 	error = vq->is_packed ? vq_packed_enable(vq) : vq_split_enable(vq);
-	vq->is_enabled = !error;
+	/* release: pairs with is_enabled() of those who serve the queue without
+	 * holding it, under a lock of their own */
+	__atomic_store_n(&vq->is_enabled, !error, __ATOMIC_RELEASE);
 	return error;
 }
 
@@ -78,9 +80,14 @@ void vq_reset(struct virtqueue *vq)
 	};
 }
 
+static bool is_enabled(const struct virtqueue *vq)
+{
+	return __atomic_load_n(&vq->is_enabled, __ATOMIC_ACQUIRE);
+}
+
 int vq_next_chain(struct virtqueue *vq, struct vq_chain *chain)
 {
-	if (!vq->is_enabled)
+	if (!is_enabled(vq))
 		return 0;
 	return vq->is_packed ? vq_packed_next_chain(vq, chain)
 			     : vq_split_next_chain(vq, chain);
@@ -89,12 +96,19 @@ int vq_next_chain(struct virtqueue *vq, struct vq_chain *chain)
 void vq_complete(struct virtqueue *vq, const struct vq_chain *chain,
 		 uint32_t written)
 {
-	if (!vq->is_enabled)
+	vq_complete_all(
+		vq, &(struct vq_used){ chain->id, chain->taken, written }, 1);
+}
+
+void vq_complete_all(struct virtqueue *vq, const struct vq_used *used,
+		     uint32_t count)
+{
+	if (!is_enabled(vq) || count == 0)
 		return;
 	if (vq->is_packed)
-		vq_packed_complete(vq, chain, written);
+		vq_packed_complete(vq, used, count);
 	else
-		vq_split_complete(vq, chain, written);
+		vq_split_complete(vq, used, count);
 }
 
 void vq_rewind(struct virtqueue *vq, const struct vq_chain *chain)
@@ -109,7 +123,7 @@ bool vq_take_signal(struct virtqueue *vq)
 {
 	uint32_t completed;
 
-	if (!vq->is_enabled || vq->unsignalled == 0)
+	if (!is_enabled(vq) || vq->unsignalled == 0)
 		return false;
 	/*
 	 * What completed must be visible before the driver's wish is read:
@@ -125,7 +139,7 @@ bool vq_take_signal(struct virtqueue *vq)
 
 void vq_disable_notify(struct virtqueue *vq)
 {
-	if (!vq->is_enabled)
+	if (!is_enabled(vq))
 		return;
 	if (vq->is_packed)
 		vq_packed_disable_notify(vq);
@@ -135,7 +149,7 @@ void vq_disable_notify(struct virtqueue *vq)
 
 bool vq_enable_notify(struct virtqueue *vq)
 {
-	if (!vq->is_enabled)
+	if (!is_enabled(vq))
 		return false;
 	return vq->is_packed ? vq_packed_enable_notify(vq)
 			     : vq_split_enable_notify(vq);

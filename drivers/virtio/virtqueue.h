@@ -39,13 +39,21 @@ struct vq_chain {
 	struct vq_segment segments[VQ_SEGMENTS_MAX]; /* read ones first */
 };
 
+/* What is left of a chain when it is done: all that giving it back takes. */
+struct vq_used {
+	uint16_t id;
+	uint16_t taken;
+	uint32_t written; /* bytes, into its write segments */
+};
+
 struct virtqueue {
 	struct guest_mem *memory;
 	/* as the driver set them, before it enables the queue */
 	uint16_t size;
 	uint64_t desc, driver, device; /* gpa */
 	uint16_t vector;	       /* of MSI-X, 0xffff: none */
-	bool is_enabled;
+	bool is_enabled; /* (a) the last to be set: who sees it set sees the
+			    rest as vq_enable left it */
 	/* negotiated */
 	bool is_packed;
 	bool has_event_index;
@@ -68,7 +76,10 @@ int vq_next_chain(struct virtqueue *vq, struct vq_chain *chain);
 /* Give it back, @written bytes into its write segments. */
 void vq_complete(struct virtqueue *vq, const struct vq_chain *chain,
 		 uint32_t written);
-/* Put the last chain taken back unserved. */
+/* Give @count of them back, of which the driver sees none or all. */
+void vq_complete_all(struct virtqueue *vq, const struct vq_used *used,
+		     uint32_t count);
+/* Put the last chain taken back unserved; of it, only `taken` is looked at. */
 void vq_rewind(struct virtqueue *vq, const struct vq_chain *chain);
 
 /* Should the driver be interrupted for what completed since the last call? */

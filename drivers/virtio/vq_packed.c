@@ -129,20 +129,35 @@ void vq_packed_rewind(struct virtqueue *vq, const struct vq_chain *chain)
 
 /* Size, id and flags are one word, which is written at once: 2.8.6 "Next Flag:
  * Descriptor Chaining", one used descriptor stands for the whole list. */
-void vq_packed_complete(struct virtqueue *vq, const struct vq_chain *chain,
-			uint32_t written)
+static uint64_t used_word(const struct virtqueue *vq,
+			  const struct vq_used *used)
 {
 	uint64_t flags = vq->used_wrap ? VQ_DESC_AVAIL | VQ_DESC_USED : 0;
 
-	if (written)
+	if (used->written)
 		flags |= VQ_DESC_WRITE;
+	return flags << 48 | (uint64_t)used->id << 32 | used->written;
+}
+
+/* The driver looks at the first one before it looks at others, so that is
+ * written last. */
+void vq_packed_complete(struct virtqueue *vq, const struct vq_used *used,
+			uint32_t count)
+{
+	uint64_t *first = &desc_at(vq, vq->next_used)[1];
+	uint64_t first_word = used_word(vq, &used[0]);
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (i > 0)
+			__atomic_store_n(&desc_at(vq, vq->next_used)[1],
+					 used_word(vq, &used[i]),
+					 __ATOMIC_RELAXED);
+		advance(vq, &vq->next_used, &vq->used_wrap, used[i].taken);
+		vq->unsignalled += used[i].taken;
+	}
 	/* release: pairs with the driver's barrier between reading the flags
 	 * and reading the rest and the buffer */
-	__atomic_store_n(&desc_at(vq, vq->next_used)[1],
-			 flags << 48 | (uint64_t)chain->id << 32 | written,
-			 __ATOMIC_RELEASE);
-	advance(vq, &vq->next_used, &vq->used_wrap, chain->taken);
-	vq->unsignalled += chain->taken;
+	__atomic_store_n(first, first_word, __ATOMIC_RELEASE);
 }
 
 /* A position with the other wrap counter lies one round back. */

@@ -61,8 +61,8 @@ int vq_chain_add_table(struct virtqueue *vq, struct vq_chain *chain,
 /* vq_split.c; @completed: slots since it was last asked */
 int vq_split_enable(struct virtqueue *vq);
 int vq_split_next_chain(struct virtqueue *vq, struct vq_chain *chain);
-void vq_split_complete(struct virtqueue *vq, const struct vq_chain *chain,
-		       uint32_t written);
+void vq_split_complete(struct virtqueue *vq, const struct vq_used *used,
+		       uint32_t count);
 bool vq_split_is_signal_due(const struct virtqueue *vq, uint32_t completed);
 void vq_split_disable_notify(struct virtqueue *vq);
 bool vq_split_enable_notify(struct virtqueue *vq);
@@ -70,8 +70,8 @@ bool vq_split_enable_notify(struct virtqueue *vq);
 /* vq_packed.c */
 int vq_packed_enable(struct virtqueue *vq);
 int vq_packed_next_chain(struct virtqueue *vq, struct vq_chain *chain);
-void vq_packed_complete(struct virtqueue *vq, const struct vq_chain *chain,
-			uint32_t written);
+void vq_packed_complete(struct virtqueue *vq, const struct vq_used *used,
+			uint32_t count);
 void vq_packed_rewind(struct virtqueue *vq, const struct vq_chain *chain);
 bool vq_packed_is_signal_due(const struct virtqueue *vq, uint32_t completed);
 void vq_packed_disable_notify(struct virtqueue *vq);

@@ -116,17 +116,20 @@ int vq_split_next_chain(struct virtqueue *vq, struct vq_chain *chain)
 	return 1;
 }
 
-void vq_split_complete(struct virtqueue *vq, const struct vq_chain *chain,
-		       uint32_t written)
+void vq_split_complete(struct virtqueue *vq, const struct vq_used *used,
+		       uint32_t count)
 {
-	uint64_t slot = vq->next_used & (uint16_t)(vq->size - 1);
-	uint64_t entry = RING_ENTRIES + USED_ENTRY * slot;
 	uint16_t *index = guest_pin_at(&vq->device_pin, RING_INDEX);
 
-	store32(&vq->device_pin, entry, chain->id);
-	store32(&vq->device_pin, entry + 4, written);
-	vq->next_used++;
-	vq->unsignalled++;
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t slot = vq->next_used & (uint16_t)(vq->size - 1);
+		uint64_t entry = RING_ENTRIES + USED_ENTRY * slot;
+
+		store32(&vq->device_pin, entry, used[i].id);
+		store32(&vq->device_pin, entry + 4, used[i].written);
+		vq->next_used++;
+	}
+	vq->unsignalled += count;
 	/* release: pairs with the driver's barrier between reading the index
 	 * and reading the entry and the buffer */
 	__atomic_store_n(index, vq->next_used, __ATOMIC_RELEASE);
