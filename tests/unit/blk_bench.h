@@ -47,6 +47,7 @@ static inline void bench_start(uint64_t features)
 static inline void bench_machine(uint32_t vcpus)
 {
 	fake_vm_reset(vcpus, BENCH_RAM);
+	vq_driver_scatter(&fake_vm.memory, BENCH_RAM);
 	heap_init();
 	if (pci_create(&fake_vm))
 		abort();

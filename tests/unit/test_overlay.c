@@ -305,6 +305,7 @@ static void survives_want_of_memory(void **state)
 					 -ENOMEM);
 		assert_same();
 		frame_hoard_release();
+		assert_int_equal(allocated(), left < 2 ? 0 : PAGE_SIZE);
 	}
 	write_both(5, 1, 1);
 	assert_same();

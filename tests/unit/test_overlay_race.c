@@ -75,6 +75,18 @@ static void clear_blocks(uint64_t block, uint32_t kind)
 			 0);
 }
 
+/* All in the same order, so that they meet. */
+static void *write_all(void *argument)
+{
+	uint64_t owner = (uint64_t)(uintptr_t)argument;
+
+	fake_cpu = (uint32_t)owner;
+	for (uint64_t block = 0; block < BLOCKS; block++)
+		write_sector(owner, block, 1);
+	frame_cache_drain();
+	return NULL;
+}
+
 static void *run_cpu(void *argument)
 {
 	uint64_t owner = (uint64_t)(uintptr_t)argument;
@@ -96,21 +108,33 @@ static void *run_cpu(void *argument)
 	return NULL;
 }
 
-static void blocks_come_and_go(void **state)
+static void run(void *(*cpu)(void *))
 {
 	pthread_t threads[THREADS];
-	uint64_t before;
 
+	for (uintptr_t i = 1; i <= THREADS; i++)
+		pthread_create(&threads[i - 1], NULL, cpu, (void *)i);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static int set_up(void **state)
+{
 	frame_machine_reset(state);
 	frame_machine_start_simple(GIB);
 	heap_init();
+	return 0;
+}
+
+static void blocks_come_and_go(void **state)
+{
+	uint64_t before;
+
+	(void)state;
 	frame_cache_drain();
 	before = frame_machine_allocated(0);
 	disk = ramdisk_create(BLOCKS * 4096);
-	for (uintptr_t i = 1; i <= THREADS; i++)
-		pthread_create(&threads[i - 1], NULL, run_cpu, (void *)i);
-	for (int i = 0; i < THREADS; i++)
-		pthread_join(threads[i], NULL);
+	run(run_cpu);
 	for (uint64_t block = 0; block < BLOCKS; block++) {
 		for (uint64_t owner = 1; owner <= THREADS; owner++)
 			read_sector(owner, block);
@@ -122,10 +146,29 @@ static void blocks_come_and_go(void **state)
 	disk->ops->destroy(disk);
 }
 
+/* Who is not the first to add a block writes to the block of the first. */
+static void no_write_is_lost(void **state)
+{
+	uint64_t word;
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		disk = ramdisk_create(BLOCKS * 4096);
+		run(write_all);
+		for (uint64_t at = 0; at < BLOCKS * 8; at++) {
+			disk->ops->read(disk, at * 512, &word, 8);
+			assert_int_equal(word != 0,
+					 at % 8 >= 1 && at % 8 <= THREADS);
+		}
+		disk->ops->destroy(disk);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(blocks_come_and_go),
+		cmocka_unit_test_setup(blocks_come_and_go, set_up),
+		cmocka_unit_test_setup(no_write_is_lost, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

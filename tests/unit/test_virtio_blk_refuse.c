@@ -196,6 +196,7 @@ static void a_short_header_is_an_error(void **state)
 static void bounds_transfers(void **state)
 {
 	struct vq_buffer buffers[65];
+	uint64_t before;
 
 	tear_down(state);
 	bench_machine(1);
@@ -206,7 +207,11 @@ static void bounds_transfers(void **state)
 	assert_int_equal(bench_request(IN, 0, buffers, 65), IOERR);
 	for (size_t i = 0; i < ARRAY_SIZE(buffers); i++)
 		buffers[i].flags = 0;
+	frame_cache_drain();
+	before = frame_machine_allocated(0);
 	assert_int_equal(bench_request(OUT, 0, buffers, 65), IOERR);
+	frame_cache_drain();
+	assert_int_equal(frame_machine_allocated(0), before);
 }
 
 int main(void)

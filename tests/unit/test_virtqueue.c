@@ -37,6 +37,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	fake_vm_reset(1, RAM_SIZE);
+	vq_driver_scatter(&fake_vm.memory, RAM_SIZE);
 	memset(&vq, 0, sizeof(vq));
 	vq.memory = &fake_vm.memory;
 	return 0;
@@ -123,19 +124,21 @@ static void collects_lists(void **state)
 	}
 }
 
+/* An entry on two pages, entries on different pages, entries not aligned. */
 static void collects_indirect_tables(void **state)
 {
+	static const uint64_t places[] = { TABLE, TABLE - 24, TABLE + 1 };
+
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
-		for (uint64_t odd = 0; odd < 2; odd++) {
+		for (size_t j = 0; j < ARRAY_SIZE(places); j++) {
 			/* WRITE says nothing beside INDIRECT */
-			struct vq_buffer table = { TABLE + odd,
-						   sizeof(struct vq_desc) * 3,
+			struct vq_buffer table = { places[j], 3 * VQ_DESC_SIZE,
 						   VQ_DESC_INDIRECT |
 							   VQ_DESC_WRITE };
 
 			start(QUEUE, formats[i] | INDIRECT);
-			vq_driver_put_table(&driver, TABLE + odd, usual, 3);
+			vq_driver_put_table(&driver, places[j], usual, 3);
 			vq_driver_add(&driver, &table, 1);
 			assert_int_equal(vq_next_chain(&vq, &chain), 1);
 			assert_usual();

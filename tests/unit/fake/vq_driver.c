@@ -65,6 +65,25 @@ void vq_driver_put_desc(const struct vq_driver *driver, uint64_t gpa,
 	vq_driver_put16(driver, gpa + 14, link);
 }
 
+static void touch(struct guest_mem *gm, uint64_t gpa)
+{
+	if (guest_write_u16(gm, (gpa_t){ gpa }, 0))
+		abort();
+}
+
+void vq_driver_scatter(struct guest_mem *gm, uint64_t size)
+{
+	const struct pt_format *format = gm->table.format;
+	uint64_t pages = size / PAGE_SIZE;
+
+	guest_mem_fini(gm);
+	if (guest_mem_init(gm, format, 1, 0) ||
+	    guest_mem_add(gm, GUEST_RAM, (gpa_t){ 0 }, size))
+		abort();
+	for (uint64_t i = 0; i < pages; i++)
+		touch(gm, i * 1021 % pages * PAGE_SIZE);
+}
+
 static void put_packed(const struct vq_driver *driver, uint64_t gpa,
 		       struct vq_buffer buffer, uint16_t id)
 {

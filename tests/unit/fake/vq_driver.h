@@ -44,6 +44,10 @@ bool vq_driver_take(struct vq_driver *driver, uint16_t *id, uint32_t *written);
 /* An indirect table at @gpa, in the queue's format. */
 void vq_driver_put_table(const struct vq_driver *driver, uint64_t gpa,
 			 const struct vq_buffer *buffers, size_t count);
+/* Give @gm, which has RAM of @size bytes at 0, pages of which no two neighbours
+ * are neighbours in the machine. */
+void vq_driver_scatter(struct guest_mem *gm, uint64_t size);
+
 /* One descriptor at @gpa, as it is: split's order of words. */
 void vq_driver_put_desc(const struct vq_driver *driver, uint64_t gpa,
 			struct vq_buffer buffer, uint16_t link);
