@@ -33,7 +33,7 @@ static enum emulate_result complete(struct emulation *em, uint64_t rip,
 	struct vcpu *vcpu = em->vcpu;
 	bool is_stepped = vcpu->regs.rflags & RFLAGS_TF;
 
-	vcpu->exit.insn_len = em->insn.length;
+	vcpu->exit.insn_len = em->insn->length;
 	vcpu->is_shadowed = false;
 	vcpu->regs.rip = rip;
 	vcpu->regs.rflags = rflags;
@@ -54,15 +54,11 @@ enum emulate_result emulate_go_on(struct emulation *em)
 	return complete(em, em->vcpu->regs.rip, em->rflags | RFLAGS_RF);
 }
 
-/* Does the exit's address belong to the only memory operand? */
-static bool uses_exit_gpa(const struct emulation *em)
+/* Did the exit tell where data is? */
+static bool tells_address(const struct vmexit *exit)
 {
-	const struct vmexit *exit = &em->vcpu->exit;
-
-	if (exit->reason != EXIT_MEMORY || exit->memory.is_table_walk ||
-	    exit->memory.access & ACCESS_EXECUTE)
-		return false;
-	return em->insn.op < INSN_PUSH || em->insn.op > INSN_OUTS;
+	return exit->reason == EXIT_MEMORY && !exit->memory.is_table_walk &&
+	       !(exit->memory.access & ACCESS_EXECUTE);
 }
 
 enum emulate_result emulate_insn(struct vcpu *vcpu)
@@ -75,11 +71,17 @@ enum emulate_result emulate_insn(struct vcpu *vcpu)
 	result = emulate_fetch(&em);
 	if (result != EMULATE_DONE)
 		return result;
-	em.memory.page = EMULATE_NO_PAGE;
 	em.rflags = vcpu->regs.rflags;
-	em.next_rip = vcpu->regs.rip + em.insn.length;
+	em.next_rip = vcpu->regs.rip + em.insn->length;
+	em.uses_exit_gpa = tells_address(&vcpu->exit);
 	if (em.mode.code_size != 8)
 		em.next_rip = (uint32_t)em.next_rip;
-	em.uses_exit_gpa = uses_exit_gpa(&em);
+	else if (em.uses_exit_gpa && em.insn->is_plain_move &&
+		 emulate_device_move(&em))
+		return emulate_finish(&em);
+	/* others have two operands in memory */
+	if (em.insn->op >= INSN_PUSH && em.insn->op <= INSN_OUTS)
+		em.uses_exit_gpa = false;
+	em.memory.page = EMULATE_NO_PAGE;
 	return emulate_execute(&em);
 }

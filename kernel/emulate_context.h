@@ -46,7 +46,8 @@ struct emulate_memory {
 struct emulation {
 	struct vcpu *vcpu;
 	struct cpu_mode mode;
-	struct insn insn;
+	const struct insn *insn;
+	struct insn decoded;	      /* unless it is in the cache */
 	struct emulate_memory memory; /* the operand that ModRM names */
 	uint64_t next_rip;
 	uint64_t rflags;    /* to be */
@@ -66,6 +67,11 @@ uint64_t emulate_load(struct emulation *em, const struct emulate_memory *memory,
 		      unsigned int offset, unsigned int size);
 void emulate_store(struct emulation *em, const struct emulate_memory *memory,
 		   unsigned int offset, unsigned int size, uint64_t value);
+
+/* One access by guest-physical address, within a page. */
+uint64_t emulate_load_at(struct vcpu *vcpu, uint64_t gpa, unsigned int size);
+void emulate_store_at(struct vcpu *vcpu, uint64_t gpa, unsigned int size,
+		      uint64_t value);
 
 /* Store @value if the operand is still @old, as one step where other CPUs may
  * write too (LOCK, RAM). False: it is not. */
@@ -106,8 +112,6 @@ uint64_t emulate_read_gpr(const struct emulation *em, uint8_t number,
 void emulate_write_gpr(struct emulation *em, uint8_t number, uint8_t size,
 		       uint64_t value);
 
-/* Offset in its segment of the memory operand. */
-uint64_t emulate_offset(const struct emulation *em);
 /* Open the memory operand, if @operand is it, for @access. */
 bool emulate_open_operand(struct emulation *em,
 			  const struct insn_operand *operand, uint32_t access);
@@ -146,6 +150,9 @@ bool emulate_wide(struct emulation *em, enum insn_op op, unsigned int size,
 /* ---- execution, by kind of instruction ---- */
 
 enum emulate_result emulate_execute(struct emulation *em);
+/* The most frequent of all: MOV in 64-bit code between a register and the device
+ * whose address the exit told. False: it is something else. */
+bool emulate_device_move(struct emulation *em);
 enum emulate_result emulate_stack(struct emulation *em);
 enum emulate_result emulate_string(struct emulation *em);
 enum emulate_result emulate_xmm(struct emulation *em);
@@ -165,6 +172,22 @@ static inline uint64_t emulate_extend(uint64_t value, unsigned int size)
 	unsigned int shift = 64 - 8 * size;
 
 	return (uint64_t)((int64_t)(value << shift) >> shift);
+}
+
+/* Offset in its segment of the memory operand, not cut to the address size. */
+static inline uint64_t emulate_offset(const struct emulation *em)
+{
+	const struct insn_address *address = &em->insn->address;
+	const uint64_t *gpr = em->vcpu->regs.gpr;
+	uint64_t offset = address->displacement;
+
+	if (address->base != INSN_NO_GPR)
+		offset += gpr[address->base];
+	if (address->index != INSN_NO_GPR)
+		offset += gpr[address->index] << address->scale;
+	if (address->is_rip_relative)
+		offset += em->next_rip;
+	return offset;
 }
 
 #endif

@@ -14,7 +14,7 @@ static uint64_t swap_bytes(uint64_t value, unsigned int size)
 /* MOV, MOVZX, MOVSX, MOVBE */
 static enum emulate_result move(struct emulation *em)
 {
-	const struct insn *insn = &em->insn;
+	const struct insn *insn = em->insn;
 	uint64_t value;
 
 	if (!emulate_open_operand(em, &insn->dst, ACCESS_WRITE) ||
@@ -31,14 +31,14 @@ static enum emulate_result move(struct emulation *em)
 
 static uint64_t shift_count(const struct emulation *em)
 {
-	return em->insn.has_immediate ? em->insn.immediate
-				      : em->vcpu->regs.gpr[GPR_RCX];
+	return em->insn->has_immediate ? em->insn->immediate
+				       : em->vcpu->regs.gpr[GPR_RCX];
 }
 
 /* The destination's new value; em->rflags too. */
 static uint64_t compute(struct emulation *em, uint64_t old, uint64_t src)
 {
-	const struct insn *insn = &em->insn;
+	const struct insn *insn = em->insn;
 	enum insn_op op = insn->op;
 	unsigned int size = insn->dst.size;
 
@@ -69,7 +69,7 @@ static uint64_t compute(struct emulation *em, uint64_t old, uint64_t src)
 /* Registers that get the old value, then the destination if it is one. */
 static void write_registers(struct emulation *em, uint64_t old, uint64_t value)
 {
-	const struct insn *insn = &em->insn;
+	const struct insn *insn = em->insn;
 
 	if (insn->op == INSN_XADD || insn->op == INSN_XCHG)
 		emulate_write_operand(em, &insn->src, old);
@@ -82,7 +82,7 @@ static void write_registers(struct emulation *em, uint64_t old, uint64_t value)
 /* Read, compute, write: the most of them. */
 static enum emulate_result modify(struct emulation *em)
 {
-	const struct insn *insn = &em->insn;
+	const struct insn *insn = em->insn;
 	uint64_t src, old, value;
 
 	if (!emulate_open_operand(em, &insn->dst, ACCESS_WRITE) ||
@@ -104,7 +104,7 @@ static enum emulate_result modify(struct emulation *em)
 /* CMP, TEST, BT */
 static enum emulate_result compare(struct emulation *em)
 {
-	const struct insn *insn = &em->insn;
+	const struct insn *insn = em->insn;
 	uint64_t a, b;
 
 	if (!emulate_open_operand(em, &insn->dst, ACCESS_READ) ||
@@ -120,11 +120,11 @@ static enum emulate_result compare(struct emulation *em)
 static enum emulate_result exchange_pair(struct emulation *em)
 {
 	struct emulate_memory *memory = &em->memory;
-	uint8_t size = em->insn.dst.size / 2;
+	uint8_t size = em->insn->dst.size / 2;
 	uint64_t old[2], value[2];
 	bool is_equal;
 
-	if (!emulate_open_operand(em, &em->insn.dst, ACCESS_WRITE))
+	if (!emulate_open_operand(em, &em->insn->dst, ACCESS_WRITE))
 		return EMULATE_FAULTED;
 	for (unsigned int i = 0; i < REPLACE_TRIES_MAX; i++) {
 		for (unsigned int half = 0; half < 2; half++)
@@ -152,9 +152,9 @@ static enum emulate_result exchange_pair(struct emulation *em)
 /* CMOVcc reads its source in any case, and clears the upper half. */
 static uint64_t select(struct emulation *em, uint64_t src)
 {
-	if (emulate_condition(em->insn.opcode, em->rflags))
+	if (emulate_condition(em->insn->opcode, em->rflags))
 		return src;
-	return emulate_read_operand(em, &em->insn.dst);
+	return emulate_read_operand(em, &em->insn->dst);
 }
 
 /* Index of the lowest or highest bit; without one the destination stays. */
@@ -163,26 +163,26 @@ static uint64_t scan(struct emulation *em, uint64_t src)
 	em->rflags &= ~RFLAGS_ZF;
 	if (!src) {
 		em->rflags |= RFLAGS_ZF;
-		return emulate_read_operand(em, &em->insn.dst);
+		return emulate_read_operand(em, &em->insn->dst);
 	}
-	return em->insn.op == INSN_BSF
+	return em->insn->op == INSN_BSF
 		       ? (unsigned int)__builtin_ctzl(src)
 		       : 63U - (unsigned int)__builtin_clzl(src);
 }
 
 static uint64_t multiply(struct emulation *em, uint64_t src)
 {
-	uint64_t by = em->insn.has_immediate
-			      ? em->insn.immediate
-			      : emulate_read_operand(em, &em->insn.dst);
+	uint64_t by = em->insn->has_immediate
+			      ? em->insn->immediate
+			      : emulate_read_operand(em, &em->insn->dst);
 
-	return emulate_imul(em->insn.dst.size, src, by, &em->rflags);
+	return emulate_imul(em->insn->dst.size, src, by, &em->rflags);
 }
 
 /* CMOVcc, BSF, BSR, IMUL: a register of another operand and itself. */
 static enum emulate_result combine(struct emulation *em)
 {
-	const struct insn *insn = &em->insn;
+	const struct insn *insn = em->insn;
 	uint64_t src, value;
 
 	if (!emulate_open_operand(em, &insn->src, ACCESS_READ))
@@ -202,19 +202,19 @@ static enum emulate_result combine(struct emulation *em)
 
 static enum emulate_result set(struct emulation *em)
 {
-	if (!emulate_open_operand(em, &em->insn.dst, ACCESS_WRITE))
+	if (!emulate_open_operand(em, &em->insn->dst, ACCESS_WRITE))
 		return EMULATE_FAULTED;
-	emulate_write_operand(em, &em->insn.dst,
-			      emulate_condition(em->insn.opcode, em->rflags));
+	emulate_write_operand(em, &em->insn->dst,
+			      emulate_condition(em->insn->opcode, em->rflags));
 	return emulate_finish(em);
 }
 
 static enum emulate_result wide(struct emulation *em)
 {
-	const struct insn_operand *operand = &em->insn.dst;
+	const struct insn_operand *operand = &em->insn->dst;
 
 	if (!emulate_open_operand(em, operand, ACCESS_READ) ||
-	    !emulate_wide(em, em->insn.op, operand->size,
+	    !emulate_wide(em, em->insn->op, operand->size,
 			  emulate_read_operand(em, operand)))
 		return EMULATE_FAULTED;
 	return emulate_finish(em);
@@ -222,7 +222,7 @@ static enum emulate_result wide(struct emulation *em)
 
 enum emulate_result emulate_execute(struct emulation *em)
 {
-	switch ((enum insn_op)em->insn.op) {
+	switch ((enum insn_op)em->insn->op) {
 	case INSN_MOV:
 	case INSN_MOVZX:
 	case INSN_MOVSX:

@@ -79,7 +79,7 @@ static bool translate_second(struct emulation *em,
 static bool has_alignment(struct emulation *em,
 			  const struct emulate_memory *memory)
 {
-	uint8_t op = em->insn.op;
+	uint8_t op = em->insn->op;
 
 	if (memory->size != 16 || is_aligned(memory->linear, 16) ||
 	    (op != INSN_XMM_MOV_ALIGNED && op != INSN_CMPXCHG_PAIR))
@@ -136,9 +136,8 @@ static void check_full(struct vm *vm, gpa_t gpa, uint32_t access)
 		vm_fault(vm, "no memory for its address %#lx", gpa.value);
 }
 
-static uint64_t load_at(struct emulation *em, uint64_t gpa, unsigned int size)
+uint64_t emulate_load_at(struct vcpu *vcpu, uint64_t gpa, unsigned int size)
 {
-	struct vcpu *vcpu = em->vcpu;
 	struct vm *vm = vcpu->vm;
 	const void *from;
 
@@ -151,10 +150,9 @@ static uint64_t load_at(struct emulation *em, uint64_t gpa, unsigned int size)
 	return io_read(vm, &vm->mmio, gpa, size);
 }
 
-static void store_at(struct emulation *em, uint64_t gpa, unsigned int size,
-		     uint64_t value)
+void emulate_store_at(struct vcpu *vcpu, uint64_t gpa, unsigned int size,
+		      uint64_t value)
 {
-	struct vcpu *vcpu = em->vcpu;
 	struct vm *vm = vcpu->vm;
 	void *to;
 
@@ -192,10 +190,12 @@ uint64_t emulate_load(struct emulation *em, const struct emulate_memory *memory,
 	uint64_t value = 0;
 
 	if (!is_split(memory, offset, size))
-		return load_at(em, gpa_at(memory, offset), size) &
+		return emulate_load_at(em->vcpu, gpa_at(memory, offset), size) &
 		       emulate_mask(size);
 	for (unsigned int i = 0; i < size; i++)
-		value |= (load_at(em, gpa_at(memory, offset + i), 1) & 0xff)
+		value |= (emulate_load_at(em->vcpu, gpa_at(memory, offset + i),
+					  1) &
+			  0xff)
 			 << 8 * i;
 	return value;
 }
@@ -205,19 +205,19 @@ void emulate_store(struct emulation *em, const struct emulate_memory *memory,
 {
 	value &= emulate_mask(size);
 	if (!is_split(memory, offset, size)) {
-		store_at(em, gpa_at(memory, offset), size, value);
+		emulate_store_at(em->vcpu, gpa_at(memory, offset), size, value);
 		return;
 	}
 	for (unsigned int i = 0; i < size; i++)
-		store_at(em, gpa_at(memory, offset + i), 1,
-			 value >> 8 * i & 0xff);
+		emulate_store_at(em->vcpu, gpa_at(memory, offset + i), 1,
+				 value >> 8 * i & 0xff);
 }
 
 /* XCHG with memory locks by itself. */
 static bool is_atomic(const struct emulation *em,
 		      const struct emulate_memory *memory)
 {
-	return (em->insn.is_locked || em->insn.op == INSN_XCHG) &&
+	return (em->insn->is_locked || em->insn->op == INSN_XCHG) &&
 	       is_aligned(memory->gpa, memory->size) &&
 	       !lapic_is_at(em->vcpu->lapic, (gpa_t){ memory->gpa });
 }

@@ -29,26 +29,11 @@ void emulate_write_gpr(struct emulation *em, uint8_t number, uint8_t size,
 	}
 }
 
-uint64_t emulate_offset(const struct emulation *em)
-{
-	const struct insn_address *address = &em->insn.address;
-	const uint64_t *gpr = em->vcpu->regs.gpr;
-	uint64_t offset = address->displacement;
-
-	if (address->base != INSN_NO_GPR)
-		offset += gpr[address->base];
-	if (address->index != INSN_NO_GPR)
-		offset += gpr[address->index] << address->scale;
-	if (address->is_rip_relative)
-		offset += em->next_rip;
-	return offset;
-}
-
 /* A register's bit offset reaches beyond the operand: how many bytes on. SDM 2
  * "BT—Bit Test". */
 static uint64_t bit_displacement(const struct emulation *em)
 {
-	const struct insn *insn = &em->insn;
+	const struct insn *insn = em->insn;
 	uint8_t size = insn->dst.size;
 	int64_t bit;
 
@@ -68,8 +53,8 @@ bool emulate_open_operand(struct emulation *em,
 	if (operand->kind != INSN_KIND_MEMORY)
 		return true;
 	offset = emulate_offset(em) + bit_displacement(em);
-	return emulate_open(em, &em->memory, em->insn.address.segment,
-			    offset & emulate_mask(em->insn.address_size),
+	return emulate_open(em, &em->memory, em->insn->address.segment,
+			    offset & emulate_mask(em->insn->address_size),
 			    operand->size, access);
 }
 
@@ -84,7 +69,7 @@ uint64_t emulate_read_operand(struct emulation *em,
 	case INSN_KIND_MEMORY:
 		return emulate_load(em, &em->memory, 0, operand->size);
 	case INSN_KIND_IMMEDIATE:
-		return em->insn.immediate & emulate_mask(operand->size);
+		return em->insn->immediate & emulate_mask(operand->size);
 	case INSN_KIND_SEGMENT:
 		vcpu_ops->read_segment(em->vcpu, operand->number, &segment);
 		return segment.selector;

@@ -44,7 +44,7 @@ static bool can_push(struct emulation *em, uint8_t size)
 
 static enum emulate_result push_operand(struct emulation *em)
 {
-	const struct insn_operand *src = &em->insn.src;
+	const struct insn_operand *src = &em->insn->src;
 
 	if (!emulate_open_operand(em, src, ACCESS_READ) ||
 	    !can_push(em, src->size) ||
@@ -58,7 +58,7 @@ static enum emulate_result push_operand(struct emulation *em)
 static enum emulate_result pop_operand(struct emulation *em)
 {
 	struct emulate_memory stack = { .page = EMULATE_NO_PAGE };
-	const struct insn_operand *dst = &em->insn.dst;
+	const struct insn_operand *dst = &em->insn->dst;
 	uint64_t before = em->vcpu->regs.gpr[GPR_RSP];
 	uint8_t width = stack_size(em);
 
@@ -76,7 +76,7 @@ static enum emulate_result pop_operand(struct emulation *em)
 
 static enum emulate_result branch(struct emulation *em, bool is_call)
 {
-	const struct insn_operand *operand = &em->insn.dst;
+	const struct insn_operand *operand = &em->insn->dst;
 	uint8_t size = operand->size;
 	uint64_t target;
 
@@ -93,7 +93,7 @@ static enum emulate_result branch(struct emulation *em, bool is_call)
 
 enum emulate_result emulate_stack(struct emulation *em)
 {
-	switch (em->insn.op) {
+	switch (em->insn->op) {
 	case INSN_PUSH: return push_operand(em);
 	case INSN_POP: return pop_operand(em);
 	case INSN_CALL: return branch(em, true);

@@ -25,15 +25,15 @@ struct string {
 static void start(struct emulation *em, struct string *s)
 {
 	const uint64_t *gpr = em->vcpu->regs.gpr;
-	uint64_t mask = emulate_mask(em->insn.address_size);
+	uint64_t mask = emulate_mask(em->insn->address_size);
 
 	s->from.page = s->to.page = EMULATE_NO_PAGE;
-	s->width = em->insn.address_size;
-	s->size = em->insn.dst.size;
+	s->width = em->insn->address_size;
+	s->size = em->insn->dst.size;
 	s->step = em->rflags & RFLAGS_DF ? -s->size : s->size;
 	s->from_offset = gpr[GPR_RSI] & mask;
 	s->to_offset = gpr[GPR_RDI] & mask;
-	s->count = em->insn.repeat ? gpr[GPR_RCX] & mask : 1;
+	s->count = em->insn->repeat ? gpr[GPR_RCX] & mask : 1;
 }
 
 static bool uses_from(uint8_t op)
@@ -49,14 +49,14 @@ static bool uses_to(uint8_t op)
 
 static bool open_element(struct emulation *em, struct string *s)
 {
-	uint8_t op = em->insn.op;
+	uint8_t op = em->insn->op;
 	uint32_t access = ACCESS_WRITE;
 
 	if (op == INSN_CMPS || op == INSN_SCAS)
 		access = ACCESS_READ;
 
 	if (uses_from(op) &&
-	    !emulate_open(em, &s->from, em->insn.address.segment,
+	    !emulate_open(em, &s->from, em->insn->address.segment,
 			  s->from_offset, s->size, ACCESS_READ))
 		return false;
 	return !uses_to(op) || emulate_open(em, &s->to, SEGMENT_ES,
@@ -68,7 +68,7 @@ static void do_element(struct emulation *em, struct string *s)
 	struct vm *vm = em->vcpu->vm;
 	uint16_t port = (uint16_t)em->vcpu->regs.gpr[GPR_RDX];
 	uint64_t a = emulate_read_gpr(em, GPR_RAX, s->size);
-	uint8_t op = em->insn.op;
+	uint8_t op = em->insn->op;
 	uint64_t b;
 
 	if (uses_from(op))
@@ -92,33 +92,33 @@ static void advance(const struct emulation *em, struct string *s)
 {
 	uint64_t mask = emulate_mask(s->width);
 
-	if (uses_from(em->insn.op))
+	if (uses_from(em->insn->op))
 		s->from_offset = (s->from_offset + (uint64_t)s->step) & mask;
-	if (uses_to(em->insn.op))
+	if (uses_to(em->insn->op))
 		s->to_offset = (s->to_offset + (uint64_t)s->step) & mask;
 	s->count--;
 }
 
 static void write_registers(struct emulation *em, const struct string *s)
 {
-	if (uses_from(em->insn.op))
+	if (uses_from(em->insn->op))
 		emulate_write_gpr(em, GPR_RSI, s->width, s->from_offset);
-	if (uses_to(em->insn.op))
+	if (uses_to(em->insn->op))
 		emulate_write_gpr(em, GPR_RDI, s->width, s->to_offset);
-	if (em->insn.repeat)
+	if (em->insn->repeat)
 		emulate_write_gpr(em, GPR_RCX, s->width, s->count);
 }
 
 /* REPE and REPNE end by the comparison. */
 static bool is_over(const struct emulation *em, const struct string *s)
 {
-	uint8_t op = em->insn.op;
+	uint8_t op = em->insn->op;
 
 	if (!s->count)
 		return true;
 	if (op != INSN_CMPS && op != INSN_SCAS)
 		return false;
-	return !(em->rflags & RFLAGS_ZF) == (em->insn.repeat == INSN_REPEAT);
+	return !(em->rflags & RFLAGS_ZF) == (em->insn->repeat == INSN_REPEAT);
 }
 
 enum emulate_result emulate_string(struct emulation *em)

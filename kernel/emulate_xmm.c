@@ -43,7 +43,7 @@ static void write_wide(struct emulation *em, const struct insn_operand *operand,
 
 enum emulate_result emulate_xmm(struct emulation *em)
 {
-	const struct insn *insn = &em->insn;
+	const struct insn *insn = em->insn;
 
 	if (!emulate_open_operand(em, &insn->dst, ACCESS_WRITE) ||
 	    !emulate_open_operand(em, &insn->src, ACCESS_READ))

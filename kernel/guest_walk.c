@@ -17,7 +17,6 @@
 #define ENTRY_ACCESSED BIT(5)
 #define ENTRY_DIRTY    BIT(6)
 #define ENTRY_LARGE    BIT(7)
-#define ENTRY_PAT_12   BIT(12) /* of a large leaf */
 #define ENTRY_NX       BIT(63)
 #define ENTRY_ADDRESS  BITS(51, 12)
 
@@ -30,79 +29,156 @@
 
 #define CR4_PSE BIT(4)
 
+#define WALK_AC	       BIT(8) /* RFLAGS.AC is set: part of @access here */
 #define WALK_TRIES_MAX 8
+
+/* The three formats; constants to the compiler, which makes a loop of each. */
+struct walk_format {
+	uint8_t entry_size;
+	uint8_t index_bits;
+	bool is_pae; /* three levels: the top one is four entries without
+			rights, accessed bit or page */
+};
 
 struct walk {
 	struct vcpu *vcpu;
 	const struct cpu_mode *mode;
 	uint64_t address;
-	uint64_t rights; /* WRITE, USER of all levels; PRESENT: ACCESSED of
-			      all */
-	bool is_execute_disabled;
-	bool is_accessed;		     /* at every level */
-	uint64_t reserved;		     /* bits, of every entry */
-	uint8_t entry_size;		     /* 4 or 8 */
-	uint8_t top, bottom;		     /* levels */
+	uint64_t root;
+	uint64_t all, any;   /* bits that all entries have, that one has */
+	uint64_t reserved;   /* bits, of every entry */
+	uint8_t top, bottom; /* levels */
+	struct walk_format format;
 	uint64_t entries[PT_LEVELS_MAX + 1]; /* by level */
-	uint64_t places[PT_LEVELS_MAX + 1];
+	const void *at[PT_LEVELS_MAX + 1];   /* NULL: no memory there */
 };
 
-static uint64_t read_entry(struct walk *w, uint64_t place)
+static inline unsigned int level_shift(const struct walk_format *format,
+				       uint8_t level)
 {
-	void *pointer = guest_pointer(&w->vcpu->vm->memory, (gpa_t){ place },
-				      ACCESS_READ);
-
-	if (!pointer)
-		return w->entry_size == 8 ? ~0UL : UINT32_MAX;
-	if (w->entry_size == 8)
-		return __atomic_load_n((uint64_t *)pointer, __ATOMIC_RELAXED);
-	return __atomic_load_n((uint32_t *)pointer, __ATOMIC_RELAXED);
+	return 12 + format->index_bits * (level - 1U);
 }
 
-/* Does @entry map a page of @level? The four entries of PAE's top level cannot;
- * 1 GiB pages need 4 levels. */
-static bool is_leaf(const struct walk *w, uint64_t entry, uint8_t level)
+static inline bool is_pae_top(const struct walk_format *format, uint8_t level)
 {
-	if (level == 1)
-		return true;
-	if (!(entry & ENTRY_LARGE))
-		return false;
-	if (w->entry_size == 4)
-		return w->mode->cr4 & CR4_PSE;
-	return level == 2 || (level == 3 && w->top > 3);
+	return format->is_pae && level == 3;
 }
 
-/* SDM 3A tables 4-4 to 4-20, the rows "Reserved (must be 0)". */
-static uint64_t reserved_bits(const struct walk *w, uint64_t entry,
-			      uint8_t level)
+/* Offset in its table of the entry for the address. */
+static inline uint64_t entry_offset(const struct walk *w,
+				    const struct walk_format *format,
+				    uint8_t level)
 {
-	if (w->entry_size == 4)
+	uint64_t index = w->address >> level_shift(format, level);
+	uint64_t mask =
+		is_pae_top(format, level) ? 3 : BIT(format->index_bits) - 1;
+
+	return (index & mask) * format->entry_size;
+}
+
+static inline uint64_t read_entry(struct walk *w,
+				  const struct walk_format *format,
+				  uint8_t level, uint64_t table)
+{
+	struct guest_windows *windows = &w->vcpu->emulate_cache.windows;
+	uint64_t offset = entry_offset(w, format, level);
+	const void *from;
+
+	if (is_pae_top(format, level)) {
+		offset += table & (PAGE_SIZE - 1);
+		table = align_down(table, PAGE_SIZE);
+	}
+	from = guest_window_at(windows, &w->vcpu->vm->memory, level, table,
+			       offset);
+	w->at[level] = from;
+	if (!from)
+		return format->entry_size == 8 ? ~0UL : UINT32_MAX;
+	if (format->entry_size == 8)
+		return __atomic_load_n((const uint64_t *)from,
+				       __ATOMIC_RELAXED);
+	return __atomic_load_n((const uint32_t *)from, __ATOMIC_RELAXED);
+}
+
+enum entry_kind { ENTRY_TABLE, ENTRY_LEAF, ENTRY_BAD };
+
+/* An entry above level 1 whose bit 7 is set. SDM 3A tables 4-4 to 4-20, the rows
+ * "Reserved (must be 0)". */
+static enum entry_kind large_kind(const struct walk *w,
+				  const struct walk_format *format,
+				  uint64_t entry, uint8_t level)
+{
+	uint64_t reserved;
+
+	if (format->entry_size == 4) {
+		if (!(w->mode->cr4 & CR4_PSE))
+			return ENTRY_TABLE;
 		/* bits 20:13 hold bits 39:32 of the address */
-		return level == 2 && is_leaf(w, entry, 2) ? BIT(21) : 0;
-	if (w->top == 3 && level == 3)
-		return w->reserved | ENTRY_NX | BITS(8, 5) | BITS(2, 1);
-	if (level >= 4)
-		return w->reserved | ENTRY_LARGE;
-	if (level == 1 || !(entry & ENTRY_LARGE))
-		return w->reserved;
-	return w->reserved | (BITS(12 + 9 * (level - 1U) - 1, 13));
+		reserved = BIT(21);
+	} else {
+		if (level >= 4)
+			return ENTRY_BAD;
+		reserved = BITS(12 + 9 * (level - 1U) - 1, 13);
+	}
+	return entry & reserved ? ENTRY_BAD : ENTRY_LEAF;
 }
 
-static unsigned int level_shift(const struct walk *w, uint8_t level)
+static inline enum entry_kind kind_of(const struct walk *w,
+				      const struct walk_format *format,
+				      uint64_t entry, uint8_t level)
 {
-	return 12 + (w->entry_size == 8 ? 9U : 10U) * (level - 1U);
+	if (entry & w->reserved)
+		return ENTRY_BAD;
+	if (is_pae_top(format, level) &&
+	    entry & (ENTRY_NX | BITS(8, 5) | BITS(2, 1)))
+		return ENTRY_BAD;
+	if (level == 1)
+		return ENTRY_LEAF;
+	if (entry & ENTRY_LARGE)
+		return large_kind(w, format, entry, level);
+	return ENTRY_TABLE;
 }
 
-static uint64_t entry_place(const struct walk *w, uint64_t table, uint8_t level)
+/* Down to the leaf. False: *error_code. */
+static inline __attribute__((always_inline)) bool descend(
+	struct walk *w, const struct walk_format format, uint32_t *error_code)
 {
-	uint64_t index = w->address >> level_shift(w, level);
+	uint64_t all = ~0UL, any = 0;
+	uint64_t table = w->root;
+	enum entry_kind kind;
+	uint64_t entry;
+	uint8_t level;
 
-	if (w->entry_size == 4)
-		return table + (index & 1023) * 4;
-	return table + (index & (w->top == 3 && level == 3 ? 3 : 511)) * 8;
+	for (level = w->top;; level--) {
+		entry = w->entries[level] =
+			read_entry(w, &format, level, table);
+		if (!(entry & ENTRY_PRESENT)) {
+			*error_code = 0;
+			return false;
+		}
+		kind = kind_of(w, &format, entry, level);
+		if (kind == ENTRY_BAD) {
+			*error_code = FAULT_PRESENT | FAULT_RESERVED;
+			return false;
+		}
+		table = entry & ENTRY_ADDRESS;
+		if (!is_pae_top(&format, level)) {
+			all &= entry;
+			any |= entry;
+		}
+		if (kind == ENTRY_LEAF)
+			break;
+	}
+	w->bottom = level;
+	w->all = all;
+	w->any = any;
+	return true;
 }
 
-static void start(struct walk *w, uint64_t *table)
+static const struct walk_format long_mode = { 8, 9, false };
+static const struct walk_format pae = { 8, 9, true };
+static const struct walk_format two_levels = { 4, 10, false };
+
+static void start(struct walk *w)
 {
 	const struct cpu_mode *mode = w->mode;
 	uint8_t address_bits = cpuid_address_bits(w->vcpu->vm->cpuid);
@@ -110,65 +186,44 @@ static void start(struct walk *w, uint64_t *table)
 	w->reserved = ENTRY_ADDRESS & ~(BIT(address_bits) - 1);
 	if (!(mode->efer & EFER_NXE))
 		w->reserved |= ENTRY_NX;
-	w->entry_size = mode->cr4 & CR4_PAE ? 8 : 4;
-	w->rights = ENTRY_WRITE | ENTRY_USER;
-	w->is_execute_disabled = false;
-	w->is_accessed = true;
-	*table = mode->cr3 & ENTRY_ADDRESS;
 	if (mode->efer & EFER_LMA) {
+		w->format = long_mode;
 		w->top = mode->cr4 & CR4_LA57 ? 5 : 4;
-		return;
-	}
-	w->top = w->entry_size == 8 ? 3 : 2;
-	*table = mode->cr3 & (w->top == 3 ? 0xffffffe0UL : 0xfffff000UL);
-	if (w->top == 3) /* PAE: bits 62:52 too */
+		w->root = mode->cr3 & ENTRY_ADDRESS;
+	} else if (mode->cr4 & CR4_PAE) {
+		w->format = pae;
+		w->top = 3;
+		w->root = mode->cr3 & BITS(31, 5);
 		w->reserved |= BITS(62, 52);
+	} else {
+		w->format = two_levels;
+		w->top = 2;
+		w->root = mode->cr3 & BITS(31, 12);
+		w->reserved = 0;
+	}
 }
 
-/* Down to the leaf. False: *error_code. */
-static bool descend(struct walk *w, uint32_t *error_code)
+static bool find_leaf(struct walk *w, uint32_t *error_code)
 {
-	uint64_t table, entry;
-	uint8_t level;
-
-	start(w, &table);
-	for (level = w->top;; level--) {
-		w->places[level] = entry_place(w, table, level);
-		entry = w->entries[level] = read_entry(w, w->places[level]);
-		if (!(entry & ENTRY_PRESENT)) {
-			*error_code = 0;
-			return false;
-		}
-		if (entry & reserved_bits(w, entry, level)) {
-			*error_code = FAULT_PRESENT | FAULT_RESERVED;
-			return false;
-		}
-		table = entry & ENTRY_ADDRESS;
-		/* PAE's top entries have neither rights nor accessed bits */
-		if (level == 3 && w->top == 3)
-			continue;
-		w->rights &= entry;
-		w->is_execute_disabled |= entry >> 63;
-		w->is_accessed &= (entry & ENTRY_ACCESSED) != 0;
-		if (is_leaf(w, entry, level))
-			break;
-	}
-	w->bottom = level;
-	return true;
+	if (w->top > 3)
+		return descend(w, long_mode, error_code);
+	if (w->top == 3)
+		return descend(w, pae, error_code);
+	return descend(w, two_levels, error_code);
 }
 
 /* SDM 3A 4.6.1 "Determination of Access Rights". */
 static bool is_allowed(const struct walk *w, uint32_t access)
 {
 	const struct cpu_mode *mode = w->mode;
-	bool is_user_page = w->rights & ENTRY_USER;
+	bool is_user_page = w->all & ENTRY_USER;
 
-	if (access & ACCESS_EXECUTE && w->is_execute_disabled)
+	if (access & ACCESS_EXECUTE && w->any & ENTRY_NX)
 		return false;
 	if (access & WALK_USER)
 		return is_user_page &&
-		       (!(access & ACCESS_WRITE) || w->rights & ENTRY_WRITE);
-	if (access & ACCESS_WRITE && !(w->rights & ENTRY_WRITE) &&
+		       (!(access & ACCESS_WRITE) || w->all & ENTRY_WRITE);
+	if (access & ACCESS_WRITE && !(w->all & ENTRY_WRITE) &&
 	    mode->cr0 & CR0_WP)
 		return false;
 	if (!is_user_page)
@@ -176,19 +231,22 @@ static bool is_allowed(const struct walk *w, uint32_t access)
 	if (access & ACCESS_EXECUTE)
 		return !(mode->cr4 & CR4_SMEP);
 	return !(mode->cr4 & CR4_SMAP) ||
-	       (w->vcpu->regs.rflags & RFLAGS_AC && !(access & WALK_IMPLICIT));
+	       (access & WALK_AC && !(access & WALK_IMPLICIT));
 }
 
 /* False: the entry is not what it was. Tables in ROM stay as they are. */
 static bool set_bits(struct walk *w, uint8_t level, uint64_t bits)
 {
 	uint64_t expected = w->entries[level];
+	gpa_t gpa = { level == w->top ? w->root
+				      : w->entries[level + 1] & ENTRY_ADDRESS };
 
 	if ((expected & bits) == bits)
 		return true;
-	if (guest_compare_exchange(&w->vcpu->vm->memory,
-				   (gpa_t){ w->places[level] }, w->entry_size,
-				   &expected, expected | bits))
+	gpa.value += entry_offset(w, &w->format, level);
+	if (guest_compare_exchange(&w->vcpu->vm->memory, gpa,
+				   w->format.entry_size, &expected,
+				   expected | bits))
 		return true;
 	return expected == w->entries[level];
 }
@@ -197,10 +255,10 @@ static bool set_accessed(struct walk *w, uint32_t access)
 {
 	uint64_t dirty = access & ACCESS_WRITE ? ENTRY_DIRTY : 0;
 
-	if (w->is_accessed && (w->entries[w->bottom] & dirty) == dirty)
+	if (w->all & ENTRY_ACCESSED && (w->entries[w->bottom] & dirty) == dirty)
 		return true;
 	for (uint8_t level = w->top; level > w->bottom; level--) {
-		if (level == 3 && w->top == 3)
+		if (is_pae_top(&w->format, level))
 			continue;
 		if (!set_bits(w, level, ENTRY_ACCESSED))
 			return false;
@@ -211,10 +269,10 @@ static bool set_accessed(struct walk *w, uint32_t access)
 static uint64_t leaf_address(const struct walk *w)
 {
 	uint64_t entry = w->entries[w->bottom];
-	uint64_t offset = BIT(level_shift(w, w->bottom)) - 1;
+	uint64_t offset = BIT(level_shift(&w->format, w->bottom)) - 1;
 	uint64_t base = entry & ENTRY_ADDRESS & ~offset;
 
-	if (w->entry_size == 4 && w->bottom == 2)
+	if (w->bottom == 2 && w->format.entry_size == 4)
 		base = (entry & 0xffc00000UL) | (entry >> 13 & 0xff) << 32;
 	return base | (w->address & offset);
 }
@@ -234,20 +292,72 @@ static uint32_t fault_bits(const struct cpu_mode *mode, uint32_t access)
 	return bits;
 }
 
-bool guest_walk(struct vcpu *vcpu, const struct cpu_mode *mode, gva_t address,
-		uint32_t access, gpa_t *gpa, uint32_t *error_code)
+static inline struct guest_walked *walked_of(struct guest_windows *windows,
+					     uint32_t access)
 {
+	return &windows->walked[access & (ACCESS_WRITE | ACCESS_EXECUTE)];
+}
+
+/* Does what was noted still say where @address is? */
+static inline bool recall(const struct guest_walked *walked,
+			  const struct cpu_mode *mode, uint64_t address,
+			  uint32_t access, gpa_t *gpa)
+{
+	uint64_t offset = address & (PAGE_SIZE - 1);
+
+	if (walked->page != (address - offset) + 1 ||
+	    walked->cr3 != mode->cr3 || walked->access != access ||
+	    walked->cr4 != mode->cr4 || walked->cr0 != mode->cr0 ||
+	    walked->efer != mode->efer)
+		return false;
+	for (uint32_t i = 0; i < walked->count; i++) {
+		if (__atomic_load_n(walked->at[i], __ATOMIC_RELAXED) !=
+		    walked->entries[i])
+			return false;
+	}
+	gpa->value = walked->gpa + offset;
+	return true;
+}
+
+static void note(const struct walk *w, struct guest_walked *walked,
+		 uint32_t access, uint64_t gpa)
+{
+	uint32_t count = 0;
+
+	walked->page = 0;
+	if (w->format.entry_size != 8)
+		return;
+	for (uint8_t level = w->top; level >= w->bottom; level--) {
+		if (!w->at[level])
+			return;
+		walked->at[count] = w->at[level];
+		walked->entries[count++] = w->entries[level];
+	}
+	walked->page = align_down(w->address, PAGE_SIZE) + 1;
+	walked->cr0 = w->mode->cr0;
+	walked->cr3 = w->mode->cr3;
+	walked->cr4 = w->mode->cr4;
+	walked->efer = w->mode->efer;
+	walked->access = access;
+	walked->count = count;
+	walked->gpa = align_down(gpa, PAGE_SIZE);
+}
+
+/* Noinline: what recall answers needs no stack frame of this size. */
+static __attribute__((noinline)) bool walk(struct vcpu *vcpu,
+					   const struct cpu_mode *mode,
+					   uint64_t address, uint32_t access,
+					   gpa_t *gpa, uint32_t *error_code)
+{
+	struct guest_windows *windows = &vcpu->emulate_cache.windows;
 	struct walk w;
 
-	if (!(mode->cr0 & CR0_PG)) {
-		gpa->value = (uint32_t)address.value;
-		return true;
-	}
 	w.vcpu = vcpu;
 	w.mode = mode;
-	w.address = address.value;
+	w.address = address;
+	start(&w);
 	for (unsigned int i = 0; i < WALK_TRIES_MAX; i++) {
-		bool is_found = descend(&w, error_code);
+		bool is_found = find_leaf(&w, error_code);
 
 		if (is_found && !is_allowed(&w, access)) {
 			*error_code = FAULT_PRESENT;
@@ -261,5 +371,24 @@ bool guest_walk(struct vcpu *vcpu, const struct cpu_mode *mode, gva_t address,
 			break;
 	}
 	gpa->value = leaf_address(&w);
+	note(&w, walked_of(windows, access), access, gpa->value);
 	return true;
+}
+
+bool guest_walk(struct vcpu *vcpu, const struct cpu_mode *mode, gva_t address,
+		uint32_t access, gpa_t *gpa, uint32_t *error_code)
+{
+	struct guest_windows *windows = &vcpu->emulate_cache.windows;
+
+	guest_window_refresh(windows, &vcpu->vm->memory);
+	if (!(mode->cr0 & CR0_PG)) {
+		gpa->value = (uint32_t)address.value;
+		return true;
+	}
+	if (vcpu->regs.rflags & RFLAGS_AC)
+		access |= WALK_AC;
+	if (recall(walked_of(windows, access), mode, address.value, access,
+		   gpa))
+		return true;
+	return walk(vcpu, mode, address.value, access, gpa, error_code);
 }

@@ -4,57 +4,7 @@
  */
 #include "kernel/insn.h"
 
-#include "kernel/insn_table.h"
-#include "kernel/vcpu.h"
-
-#define REX_W BIT(3)
-#define REX_R BIT(2)
-#define REX_X BIT(1)
-#define REX_B BIT(0)
-
-/* What only decoding needs to know. */
-struct decoder {
-	const uint8_t *bytes;
-	uint8_t at, count;
-	bool is_short;
-	uint8_t code_size;
-	uint8_t rex;
-	bool has_66, has_67;
-	bool has_rex;
-	uint8_t segment; /* of a prefix, or SEGMENT_COUNT */
-	uint8_t mod, reg, rm;
-};
-
-/* Little-endian bytes of the instruction, zero-extended. */
-static uint64_t take(struct decoder *d, unsigned int size)
-{
-	uint64_t value = 0;
-
-	if (size > (unsigned int)(d->count - d->at)) {
-		d->is_short = true;
-		return 0;
-	}
-	for (unsigned int i = 0; i < size; i++)
-		value |= (uint64_t)d->bytes[d->at + i] << 8 * i;
-	d->at = (uint8_t)(d->at + size);
-	return value;
-}
-
-static uint8_t take_byte(struct decoder *d)
-{
-	if (d->at == d->count) {
-		d->is_short = true;
-		return 0;
-	}
-	return d->bytes[d->at++];
-}
-
-static uint64_t take_signed(struct decoder *d, unsigned int size)
-{
-	unsigned int shift = 64 - 8 * size;
-
-	return (uint64_t)((int64_t)(take(d, size) << shift) >> shift);
-}
+#include "kernel/insn_decoder.h"
 
 /* True: @byte is a prefix other than REX. */
 static bool take_prefix(struct decoder *d, struct insn *insn, uint8_t byte)
@@ -75,8 +25,7 @@ static bool take_prefix(struct decoder *d, struct insn *insn, uint8_t byte)
 	}
 }
 
-/* The first byte of the opcode. Opcodes with bits 7:5 = 010 or others without a
- * prefix among them are by far the most frequent first bytes. */
+/* Skip prefixes; the first byte of the opcode. REX counts only right before it. */
 static uint8_t take_prefixes(struct decoder *d, struct insn *insn)
 {
 	uint8_t byte = take_byte(d);
@@ -156,79 +105,6 @@ static const struct insn_row *find_row(struct decoder *d, struct insn *insn,
 	return row;
 }
 
-static void take_address_16(struct decoder *d, struct insn_address *address)
-{
-	static const uint8_t bases[8] = { GPR_RBX, GPR_RBX, GPR_RBP, GPR_RBP,
-					  GPR_RSI, GPR_RDI, GPR_RBP, GPR_RBX };
-	static const uint8_t indices[4] = { GPR_RSI, GPR_RDI, GPR_RSI,
-					    GPR_RDI };
-
-	if (d->mod == 0 && d->rm == 6) {
-		address->displacement = take(d, 2);
-		return;
-	}
-	address->base = bases[d->rm];
-	if (d->rm < 4)
-		address->index = indices[d->rm];
-	if (d->mod)
-		address->displacement = take_signed(d, d->mod);
-}
-
-static void take_sib(struct decoder *d, struct insn_address *address)
-{
-	uint8_t sib = take_byte(d);
-	uint8_t index = (uint8_t)((sib >> 3 & 7) | (d->rex & REX_X) << 2);
-
-	if (index != GPR_RSP) {
-		address->index = index;
-		address->scale = sib >> 6;
-	}
-	if (d->mod == 0 && (sib & 7) == GPR_RBP)
-		address->displacement = take_signed(d, 4);
-	else
-		address->base = (uint8_t)((sib & 7) | (d->rex & REX_B) << 3);
-}
-
-static void take_address_32(struct decoder *d, struct insn_address *address)
-{
-	if (d->rm == GPR_RSP) {
-		take_sib(d, address);
-	} else if (d->mod == 0 && d->rm == GPR_RBP) {
-		address->displacement = take_signed(d, 4);
-		address->is_rip_relative = d->code_size == 8;
-		return;
-	} else {
-		address->base = (uint8_t)(d->rm | (d->rex & REX_B) << 3);
-	}
-	if (d->mod == 1)
-		address->displacement = take_signed(d, 1);
-	else if (d->mod == 2)
-		address->displacement = take_signed(d, 4);
-}
-
-/* SDM 2 "ModR/M and SIB Bytes" 2.1.3, tables 2-1 to 2-3. */
-static void take_address(struct decoder *d, struct insn *insn)
-{
-	struct insn_address *address = &insn->address;
-
-	if (insn->address_size == 2)
-		take_address_16(d, address);
-	else
-		take_address_32(d, address);
-	if (d->segment == SEGMENT_COUNT &&
-	    (address->base == GPR_RSP || address->base == GPR_RBP))
-		address->segment = SEGMENT_SS;
-}
-
-static void take_modrm(struct decoder *d)
-{
-	uint8_t modrm = take_byte(d);
-
-	d->mod = modrm >> 6;
-	d->reg = modrm >> 3 & 7;
-	d->rm = modrm & 7;
-}
-
 /* @lead with what the row of its group says instead. */
 static struct insn_row resolve_group(const struct decoder *d,
 				     const struct insn_row *lead)
@@ -251,121 +127,6 @@ static struct insn_row resolve_group(const struct decoder *d,
 		merged.dst = PLACE_NONE;
 	}
 	return merged;
-}
-
-static uint8_t size_of(const struct decoder *d, const struct insn *insn,
-		       uint8_t size)
-{
-	switch (size) {
-	case SIZE_V: return insn->operand_size;
-	case SIZE_Z: return insn->operand_size == 2 ? 2 : 4;
-	case SIZE_Y: return d->rex & REX_W ? 8 : 4;
-	case SIZE_STACK:
-		if (d->code_size != 8)
-			return insn->operand_size;
-		return insn->operand_size == 2 ? 2 : 8;
-	case SIZE_NEAR: return d->code_size == 8 ? 8 : insn->operand_size;
-	case SIZE_MODE: return d->code_size == 8 ? 8 : 4;
-	case SIZE_PAIR: return d->rex & REX_W ? 16 : 8;
-	default: return size;
-	}
-}
-
-static void take_immediate(struct decoder *d, struct insn *insn,
-			   const struct insn_row *row, uint8_t size)
-{
-	uint8_t z = insn->operand_size == 2 ? 2 : 4;
-
-	insn->has_immediate = true;
-	switch (row->immediate) {
-	case IMMEDIATE_8: insn->immediate = take(d, 1); break;
-	case IMMEDIATE_8S: insn->immediate = take_signed(d, 1); break;
-	case IMMEDIATE_16: insn->immediate = take(d, 2); break;
-	case IMMEDIATE_16_8: insn->immediate = take(d, 3); break;
-	case IMMEDIATE_Z:
-		insn->immediate = take_signed(d, size == 1 ? 1 : z);
-		break;
-	case IMMEDIATE_NEAR:
-		insn->immediate = take_signed(d, d->code_size == 8 ? 4 : z);
-		break;
-	case IMMEDIATE_V: insn->immediate = take(d, size); break;
-	case IMMEDIATE_FAR: insn->immediate = take(d, z + 2U); break;
-	case IMMEDIATE_ADDRESS:
-		insn->has_immediate = false;
-		insn->address.displacement = take(d, insn->address_size);
-		break;
-	}
-}
-
-static struct insn_operand gpr_operand(const struct decoder *d, uint8_t number,
-				       uint8_t size)
-{
-	/* without REX the byte registers 4 to 7 are AH, CH, DH, BH */
-	if (size == 1 && !d->has_rex && number >= 4)
-		number = (uint8_t)((number - 4) | INSN_GPR_HIGH);
-	return (struct insn_operand){ INSN_KIND_GPR, number, size };
-}
-
-static struct insn_operand place_operand(const struct decoder *d,
-					 const struct insn *insn, uint8_t place,
-					 uint8_t size)
-{
-	uint8_t rm = (uint8_t)(d->rm | (d->rex & REX_B) << 3);
-	uint8_t reg = (uint8_t)(d->reg | (d->rex & REX_R) << 1);
-	uint8_t opcode = (uint8_t)((insn->opcode & 7) | (d->rex & REX_B) << 3);
-	struct insn_operand operand = { INSN_KIND_MEMORY, 0, size };
-
-	switch (place) {
-	case PLACE_RM: return d->mod == 3 ? gpr_operand(d, rm, size) : operand;
-	case PLACE_REG: return gpr_operand(d, reg, size);
-	case PLACE_OPCODE: return gpr_operand(d, opcode, size);
-	case PLACE_A: operand.kind = INSN_KIND_GPR; break;
-	case PLACE_GPR_RM:
-		operand.kind = INSN_KIND_GPR, operand.number = rm;
-		break;
-	case PLACE_CL: return gpr_operand(d, GPR_RCX, 1);
-	case PLACE_ONE:
-	case PLACE_IMMEDIATE: operand.kind = INSN_KIND_IMMEDIATE; break;
-	case PLACE_OFFSET: break;
-	case PLACE_XMM:
-		operand.kind = INSN_KIND_XMM, operand.number = reg;
-		break;
-	case PLACE_XMM_RM:
-		if (d->mod == 3)
-			operand.kind = INSN_KIND_XMM, operand.number = rm;
-		break;
-	case PLACE_SEGMENT:
-		operand.kind = INSN_KIND_SEGMENT, operand.number = d->reg;
-		break;
-	case PLACE_CONTROL:
-		operand.kind = INSN_KIND_CONTROL, operand.number = reg;
-		break;
-	case PLACE_DEBUG:
-		operand.kind = INSN_KIND_DEBUG, operand.number = reg;
-		break;
-	default: operand.kind = INSN_KIND_NONE;
-	}
-	return operand;
-}
-
-static void place_operands(struct decoder *d, struct insn *insn,
-			   const struct insn_row *row)
-{
-	uint8_t size = size_of(d, insn, row->size);
-	uint8_t src_size = row->src_size ? row->src_size : size;
-
-	if (row->immediate)
-		take_immediate(d, insn, row, size);
-	insn->dst = place_operand(d, insn, row->dst, size);
-	insn->src = place_operand(d, insn, row->src, src_size);
-	if (row->src == PLACE_ONE)
-		insn->immediate = 1;
-	/* MOV from a segment register fills a register, but 2 bytes of memory */
-	if (row->src == PLACE_SEGMENT && insn->dst.kind == INSN_KIND_MEMORY)
-		insn->dst.size = 2;
-	/* PUSH and POP of memory, string instructions: their size */
-	if (!row->dst && !row->src)
-		insn->dst.size = size;
 }
 
 /* Is there such a register? */
@@ -418,25 +179,14 @@ static void start(struct decoder *d, struct insn *insn, const uint8_t *bytes,
 					    .index = INSN_NO_GPR } };
 }
 
-/* 0F 01 and CR and DR moves have ModRM bytes that do not mean memory. */
-static bool take_odd_modrm(struct decoder *d, const struct insn_row *row)
-{
-	if (row->flags & ROW_ANY_REGISTER)
-		d->mod = 3;
-	return d->mod == 3;
-}
-
 static struct insn_row resolve(struct decoder *d, struct insn *insn,
 			       const struct insn_row *row)
 {
 	struct insn_row other = { INSN_OTHER, .flags = ROW_MODRM };
 	uint8_t modrm;
 
-	if (row->flags & ROW_MODRM) {
-		take_modrm(d);
-		if (!take_odd_modrm(d, row))
-			take_address(d, insn);
-	}
+	if (row->flags & ROW_MODRM)
+		insn_take_modrm(d, insn, row);
 	if (!(row->flags & ROW_GROUP))
 		return *row;
 	modrm = (uint8_t)(d->mod << 6 | d->reg << 3 | d->rm);
@@ -447,6 +197,14 @@ static struct insn_row resolve(struct decoder *d, struct insn *insn,
 		return other;
 	}
 	return resolve_group(d, row);
+}
+
+static bool is_plain(const struct insn *insn)
+{
+	return insn->address.segment < SEGMENT_FS &&
+	       (insn->dst.kind == INSN_KIND_MEMORY ||
+		insn->src.kind == INSN_KIND_MEMORY) &&
+	       insn->src.kind != INSN_KIND_SEGMENT;
 }
 
 enum insn_result insn_decode(struct insn *insn, const uint8_t *bytes,
@@ -470,9 +228,10 @@ enum insn_result insn_decode(struct insn *insn, const uint8_t *bytes,
 	if (found == &insn_map_1[0x90] && d.rex & REX_B)
 		found = &insn_map_1[0x91];
 	row = resolve(&d, insn, found);
-	place_operands(&d, insn, &row);
+	insn_take_operands(&d, insn, &row);
 	result = check(&d, insn, &row);
 	insn->op = row.op;
+	insn->is_plain_move = row.op == INSN_MOV && is_plain(insn);
 	insn->length = d.at;
 	return result;
 }

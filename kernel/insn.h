@@ -116,6 +116,8 @@ struct insn {
 	uint8_t address_size; /* 2, 4, 8 */
 	uint8_t repeat;	      /* 0 or INSN_REPEAT* */
 	bool is_locked;
+	bool is_plain_move; /* MOV between memory, not in FS or GS, and a
+			       general register or an immediate */
 	struct insn_operand dst, src;
 	bool has_immediate; /* as a third operand, or as src */
 	struct insn_address address;

@@ -19,6 +19,7 @@
 #ifndef KERNEL_VCPU_H
 #define KERNEL_VCPU_H
 
+#include "kernel/emulate_cache.h"
 #include "kernel/lib/bits.h"
 #include "kernel/timer.h"
 #include "kernel/vmexit.h"
@@ -207,6 +208,7 @@ struct vcpu {
 	uint64_t dr[4];	  /* while not loaded */
 	void *xsave;	  /* (o) FPU state while not loaded, in frames */
 	uint64_t flush_generation; /* of guest memory, when last flushed */
+	struct emulate_cache emulate_cache;
 	struct timer lapic_timer;
 	struct timer device_timer; /* vCPU 0: the earliest vm_timer */
 	struct thread *thread;	   /* (o) */
