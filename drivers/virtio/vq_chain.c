@@ -3,45 +3,6 @@
 #include "kernel/lib/errno.h"
 #include "kernel/vmexit.h"
 
-/* virtio 1.2, 2.7.5.2 "Driver Requirements: The Virtqueue Descriptor Table" */
-#define CHAIN_BYTES_MAX (4 * GIB)
-
-void vq_chain_clear(struct vq_chain *chain)
-{
-	chain->taken = 0;
-	chain->read_count = 0;
-	chain->write_count = 0;
-	chain->read_size = 0;
-	chain->write_size = 0;
-}
-
-/* An empty descriptor says nothing, and users of a chain need not know of it.
- * The specification neither allows nor forbids one. */
-int vq_chain_add(struct vq_chain *chain, const struct vq_desc *desc)
-{
-	uint32_t count = chain->read_count + chain->write_count;
-
-	if (desc->size == 0)
-		return 0;
-	if (count == VQ_SEGMENTS_MAX || desc->base + desc->size < desc->base)
-		return -EINVAL;
-	chain->segments[count] =
-		(struct vq_segment){ { desc->base }, desc->size };
-	if (desc->flags & VQ_DESC_WRITE) {
-		chain->write_count++;
-		chain->write_size += desc->size;
-	} else {
-		/* 2.7.4.2 "Driver Requirements: Message Framing" */
-		if (chain->write_count)
-			return -EINVAL;
-		chain->read_count++;
-		chain->read_size += desc->size;
-	}
-	if (chain->read_size + chain->write_size > CHAIN_BYTES_MAX)
-		return -EINVAL;
-	return 0;
-}
-
 /* An indirect table, and the page of it that was read last. */
 struct table {
 	struct guest_mem *memory;

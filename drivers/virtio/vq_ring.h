@@ -6,6 +6,7 @@
 #define DRIVERS_VIRTIO_VQ_RING_H
 
 #include "drivers/virtio/virtqueue.h"
+#include "kernel/lib/errno.h"
 
 /* Flags of a descriptor: virtio 1.2, 2.7.5 "The Virtqueue Descriptor Table" and
  * 2.8.1 "Driver and Device Ring Wrap Counters". */
@@ -49,10 +50,51 @@ static inline bool vq_is_event_due(uint16_t event, uint16_t new_index,
 	       (uint16_t)(new_index - old_index);
 }
 
+static inline void vq_chain_clear(struct vq_chain *chain)
+{
+	chain->taken = 0;
+	chain->read_count = 0;
+	chain->write_count = 0;
+	chain->read_size = 0;
+	chain->write_size = 0;
+}
+
+/* virtio 1.2, 2.7.5.2 "Driver Requirements: The Virtqueue Descriptor Table" */
+#define VQ_CHAIN_BYTES_MAX (4 * GIB)
+
+/*
+ * Append what @desc describes. -EINVAL. Inline: every descriptor passes here.
+ *
+ * An empty descriptor says nothing, and users of a chain need not know of it: the
+ * specification neither allows nor forbids one.
+ */
+static inline int vq_chain_add(struct vq_chain *chain,
+			       const struct vq_desc *desc)
+{
+	uint32_t count = chain->read_count + chain->write_count;
+
+	if (desc->size == 0)
+		return 0;
+	if (count == VQ_SEGMENTS_MAX || desc->base + desc->size < desc->base)
+		return -EINVAL;
+	chain->segments[count] =
+		(struct vq_segment){ { desc->base }, desc->size };
+	if (desc->flags & VQ_DESC_WRITE) {
+		chain->write_count++;
+		chain->write_size += desc->size;
+	} else {
+		/* 2.7.4.2 "Driver Requirements: Message Framing" */
+		if (chain->write_count)
+			return -EINVAL;
+		chain->read_count++;
+		chain->read_size += desc->size;
+	}
+	if (chain->read_size + chain->write_size > VQ_CHAIN_BYTES_MAX)
+		return -EINVAL;
+	return 0;
+}
+
 /* vq_chain.c */
-void vq_chain_clear(struct vq_chain *chain);
-/* Append what @desc describes. -EINVAL. */
-int vq_chain_add(struct vq_chain *chain, const struct vq_desc *desc);
 /* Append all of the indirect table that @desc refers to. -EINVAL, -EFAULT,
  * -ENOMEM. */
 int vq_chain_add_table(struct virtqueue *vq, struct vq_chain *chain,
