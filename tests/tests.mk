@@ -94,6 +94,8 @@ $(BUILD)/tests/loader.elf: tests/system/loader/loader.asm tests/system/loader/lo
 	ld -m elf_i386 -nostdlib -T tests/system/loader/loader.ld -o $@ $(@:.elf=.o)
 
 
+include tests/guest/guest.mk
+
 .PHONY: guest test test-long test-unit test-system test-programs images fuzz fuzz-smoke \
 	coverage lint format
 .SECONDARY:
@@ -102,7 +104,7 @@ $(BUILD)/tests/loader.elf: tests/system/loader/loader.asm tests/system/loader/lo
 guest:
 	@scripts/guest-image $(BUILD)/guest tests/system/guest/init
 
-images: all guest $(BUILD)/tests/loader.elf
+images: all guest $(BUILD)/tests/loader.elf $(GUEST_ELF)
 	@$(MAKE) --no-print-directory DEBUG=1 all
 
 test-programs: $(UNIT_BINARIES) $(FUZZ_BINARIES)

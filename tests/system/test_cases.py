@@ -1,0 +1,120 @@
+"""The cases of tests/guest, each a VM of its own: many VMs on one machine."""
+
+import re
+from dataclasses import dataclass
+
+import pytest
+
+import emulators
+from machine import BUILD, ROOT, MachineError
+
+ROW = re.compile(r"^CASE\((\w+), (\d+), (\d+), (\w+)\)$", re.M)
+BATCH = 24  # VMs of one machine
+LIMIT = 300  # seconds without a line of any VM: a hang
+BACKENDS = ["qemu-bios"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of cases.def."""
+
+    name: str
+    vcpus: int
+    memory: int  # MiB
+    where: str
+
+    def section(self):
+        """Of basalt.conf."""
+        return (f"[vm.{self.name}]\nkernel = 'guest.elf'\n"
+                f"cmdline = 'case={self.name}'\nmemory = '{self.memory}M'\n"
+                f"vcpus = {self.vcpus}\ntestdev = true\n")
+
+
+def rows():
+    """All of cases.def."""
+    text = (ROOT / "tests/guest/cases.def").read_text()
+    found = [Row(name, int(vcpus), int(memory), where)
+             for name, vcpus, memory, where in ROW.findall(text)]
+    assert len(found) == len(re.findall("^CASE", text, re.M)) > 0
+    return found
+
+
+CASES = rows()
+NUMBERS = {row.name: number for number, row in enumerate(CASES)}
+# It holds the console, so that the lines of all others are marked.
+SILENCE = Row("silence", 1, 8, "HERE")
+
+
+class Batch:
+    """One machine with the VMs of @some cases, run to their ends."""
+
+    def __init__(self, environment, some):
+        config = "".join(row.section() for row in [SILENCE, *some])
+        self.ends = {}  # name: how the hypervisor says that it ended
+        self.machine = emulators.make(
+            environment, cpus=2, memory=768, modules={
+                "basalt.conf": config.encode(),
+                "guest.elf": (BUILD / "tests/guest.elf").read_bytes()})
+        self.error = None
+        self.machine.start()
+        try:
+            self.collect({row.name for row in some})
+        except MachineError as error:
+            self.error = error
+        finally:
+            self.machine.stop()
+
+    def collect(self, missing):
+        """Until every VM of @missing has ended, or nothing more comes."""
+        while missing:
+            match = self.machine.expect(r"^basalt: vm (\w+): (.*)\n", LIMIT)
+            name, end = match.groups()
+            self.ends.setdefault(name, end)
+            missing.discard(name)
+
+    def output(self, name):
+        """All lines about VM @name."""
+        wanted = re.compile(rf"^(\[{name}\] .*|basalt: vm {name}: .*)$", re.M)
+        return "\n".join(wanted.findall(self.machine.serial))
+
+
+@pytest.fixture(scope="module")
+def batch_of():
+    """The batch in which a case runs; each runs once."""
+    made = {}
+
+    def find(environment, name):
+        number = NUMBERS[name] // BATCH
+        key = environment, number
+        if key not in made:
+            made[key] = Batch(environment,
+                              CASES[number * BATCH:(number + 1) * BATCH])
+        return made[key]
+
+    return find
+
+
+def check(batch, row):
+    """Did it end as it should?"""
+    output = batch.output(row.name)
+    end = batch.ends.get(row.name)
+    if end is None:
+        raise MachineError(f"{row.name} did not end: {batch.error}")
+    if row.where == "RESTARTS":
+        assert end == "triple fault, restarting", output
+        return
+    assert end == "test exit with status 1", output
+    assert f"[{row.name}] case {row.name}: ok\n" in batch.machine.serial
+
+
+def parameters():
+    """A group a batch, so that one worker runs it."""
+    return [pytest.param(environment, row, id=f"{environment}-{row.name}",
+                         marks=pytest.mark.xdist_group(
+                             f"{environment}-{NUMBERS[row.name] // BATCH}"))
+            for environment in BACKENDS for row in CASES]
+
+
+@pytest.mark.parametrize("environment, row", parameters())
+def test_case(batch_of, environment, row):
+    check(batch_of(environment, row.name), row)
