@@ -2,6 +2,7 @@
 #include "kernel/random.h"
 
 #include "kernel/cpu/percpu.h"
+#include "kernel/cpu/x86_asm.h"
 #include "kernel/lib/chacha.h"
 #include "kernel/lib/string.h"
 
