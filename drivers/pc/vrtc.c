@@ -23,6 +23,11 @@ enum vrtc_register {
 	RTC_CENTURY = 0x32,
 };
 
+#define TIME_REGISTERS                                                      \
+	(BIT(RTC_SECOND) | BIT(RTC_MINUTE) | BIT(RTC_HOUR) |                \
+	 BIT(RTC_WEEKDAY) | BIT(RTC_DAY) | BIT(RTC_MONTH) | BIT(RTC_YEAR) | \
+	 BIT(RTC_CENTURY))
+
 /* Register A */
 #define A_UPDATING	BIT(7)
 #define A_DIVIDER	BITS(6, 4)
@@ -48,6 +53,11 @@ enum vrtc_register {
 #define UPDATE_NS	(244 * NS_PER_US + 1984 * NS_PER_US)
 #define FIRST_UPDATE_NS (NS_PER_SEC / 2) /* after the divider's reset */
 #define INDEX_MASK	0x7f		 /* bit 7 masks NMIs */
+
+static bool is_time(uint8_t index)
+{
+	return index < 64 && (BIT(index) & TIME_REGISTERS);
+}
 
 static bool is_divider_reset(const struct vrtc *rtc)
 {
@@ -167,17 +177,18 @@ static void restart_flags(struct vrtc *rtc, uint64_t raw)
 	find_alarm(rtc);
 }
 
-/* vm_time() at which the clock will show @second, or later if that is too far
- * away to say. */
+/* vm_time() at which the clock will show @second; INT64_MAX: it never will. */
 static uint64_t time_of_second(const struct vrtc *rtc, int64_t second,
 			       uint64_t raw)
 {
-	int64_t distance = second - second_of(rtc, raw);
 	uint64_t fraction = raw % NS_PER_SEC;
 	uint64_t time = vm_time(rtc->vm);
+	int64_t distance;
 
-	if (distance > INT32_MAX)
+	if (second == INT64_MAX)
 		return TIME_NEVER;
+	/* at most a day, but for a clock that another CPU sees go back */
+	distance = second - second_of(rtc, raw);
 	if (distance > 0)
 		time += (uint64_t)distance * NS_PER_SEC;
 	return time > fraction ? time - fraction : 0;
@@ -297,14 +308,6 @@ static void write_register(struct vrtc *rtc, uint8_t value)
 
 	update_flags(rtc, raw);
 	switch (index) {
-	case RTC_SECOND:
-	case RTC_MINUTE:
-	case RTC_HOUR:
-	case RTC_WEEKDAY:
-	case RTC_DAY:
-	case RTC_MONTH:
-	case RTC_YEAR:
-	case RTC_CENTURY: write_time(rtc, index, value, raw); break;
 	case RTC_SECOND_ALARM:
 	case RTC_MINUTE_ALARM:
 	case RTC_HOUR_ALARM:
@@ -315,7 +318,12 @@ static void write_register(struct vrtc *rtc, uint8_t value)
 	case RTC_B: write_control(rtc, index, value, raw); break;
 	case RTC_C:
 	case RTC_D: break; /* read-only */
-	default: rtc->cmos[index] = value; break;
+	default:
+		if (is_time(index))
+			write_time(rtc, index, value, raw);
+		else
+			rtc->cmos[index] = value;
+		break;
 	}
 	settle(rtc, raw_now(rtc));
 }
@@ -345,21 +353,13 @@ static uint8_t read_register(struct vrtc *rtc)
 	uint64_t raw = raw_now(rtc);
 
 	switch (rtc->index) {
-	case RTC_SECOND:
-	case RTC_MINUTE:
-	case RTC_HOUR:
-	case RTC_WEEKDAY:
-	case RTC_DAY:
-	case RTC_MONTH:
-	case RTC_YEAR:
-	case RTC_CENTURY:
-		if (!is_standing(rtc))
-			fill_registers(rtc, raw);
-		return rtc->cmos[rtc->index];
 	case RTC_A: return read_a(rtc, raw);
 	case RTC_C: return read_c(rtc, raw);
 	case RTC_D: return D_VALID;
-	default: return rtc->cmos[rtc->index];
+	default:
+		if (is_time(rtc->index) && !is_standing(rtc))
+			fill_registers(rtc, raw);
+		return rtc->cmos[rtc->index];
 	}
 }
 

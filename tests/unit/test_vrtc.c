@@ -265,6 +265,9 @@ static void alarm_rings_when_it_matches(void **state)
 	}
 	set(1, 0x77); /* never */
 	assert_true(fake_vm.deadlines[VM_TIMER_RTC] == TIME_NEVER);
+	set(0x32, 0x00); /* nor long ago */
+	set(9, 0x00);
+	assert_true(fake_vm.deadlines[VM_TIMER_RTC] == TIME_NEVER);
 }
 
 static void is_silent_while_replaced(void **state)
