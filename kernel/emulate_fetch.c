@@ -92,7 +92,7 @@ static inline enum fetch_result find_code(struct emulation *em, uint64_t linear,
 		return FETCH_FAULT;
 	/* guest_walk has refreshed the windows */
 	*from = guest_window_at(&vcpu->emulate_cache.windows, &vcpu->vm->memory,
-				GUEST_WINDOW_CODE,
+				guest_window_code(gpa.value),
 				align_down(gpa.value, PAGE_SIZE),
 				gpa.value & (PAGE_SIZE - 1));
 	return *from ? FETCH_DONE : FETCH_DEVICE;

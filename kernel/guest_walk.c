@@ -292,10 +292,14 @@ static uint32_t fault_bits(const struct cpu_mode *mode, uint32_t access)
 	return bits;
 }
 
-static inline struct guest_walked *walked_of(struct guest_windows *windows,
-					     uint32_t access)
+/* The place for walks like this one: of several processes, to several pages. */
+static inline struct guest_walked *walked_of(struct vcpu *vcpu, uint64_t cr3,
+					     uint64_t address, uint32_t access)
 {
-	return &windows->walked[access & (ACCESS_WRITE | ACCESS_EXECUTE)];
+	uint64_t mix = (cr3 ^ address) >> PAGE_SHIFT;
+
+	return &vcpu->emulate_cache.windows
+			.walked[(mix ^ mix >> 3 ^ access) % GUEST_WALKED];
 }
 
 /* Does what was noted still say where @address is? */
@@ -349,7 +353,6 @@ static __attribute__((noinline)) bool walk(struct vcpu *vcpu,
 					   uint64_t address, uint32_t access,
 					   gpa_t *gpa, uint32_t *error_code)
 {
-	struct guest_windows *windows = &vcpu->emulate_cache.windows;
 	struct walk w;
 
 	w.vcpu = vcpu;
@@ -371,24 +374,23 @@ static __attribute__((noinline)) bool walk(struct vcpu *vcpu,
 			break;
 	}
 	gpa->value = leaf_address(&w);
-	note(&w, walked_of(windows, access), access, gpa->value);
+	note(&w, walked_of(vcpu, mode->cr3, address, access), access,
+	     gpa->value);
 	return true;
 }
 
 bool guest_walk(struct vcpu *vcpu, const struct cpu_mode *mode, gva_t address,
 		uint32_t access, gpa_t *gpa, uint32_t *error_code)
 {
-	struct guest_windows *windows = &vcpu->emulate_cache.windows;
-
-	guest_window_refresh(windows, &vcpu->vm->memory);
+	guest_window_refresh(&vcpu->emulate_cache.windows, &vcpu->vm->memory);
 	if (!(mode->cr0 & CR0_PG)) {
 		gpa->value = (uint32_t)address.value;
 		return true;
 	}
 	if (vcpu->regs.rflags & RFLAGS_AC)
 		access |= WALK_AC;
-	if (recall(walked_of(windows, access), mode, address.value, access,
-		   gpa))
+	if (recall(walked_of(vcpu, mode->cr3, address.value, access), mode,
+		   address.value, access, gpa))
 		return true;
 	return walk(vcpu, mode, address.value, access, gpa, error_code);
 }

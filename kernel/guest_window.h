@@ -14,8 +14,9 @@
 #include "kernel/vmexit.h"
 #include "mm/guest_mem.h"
 
-#define GUEST_WINDOW_CODE 0 /* windows 1 to 5: tables of that level */
-#define GUEST_WINDOWS	  (PT_LEVELS_MAX + 1)
+/* Windows 1 to 5: tables of that level; the others: code, by page number. */
+#define GUEST_WINDOW_CODE 6
+#define GUEST_WINDOWS	  (GUEST_WINDOW_CODE + 4)
 
 /*
  * A walk, with the entries that it read. It is a function of them and of what
@@ -32,7 +33,7 @@ struct guest_walked {
 	uint64_t entries[PT_LEVELS_MAX];
 };
 
-#define GUEST_WALKED 4 /* by ACCESS_WRITE and ACCESS_EXECUTE */
+#define GUEST_WALKED 8 /* a power of two */
 
 /* All zero: nothing known. */
 struct guest_windows {
@@ -54,8 +55,14 @@ static inline void guest_window_refresh(struct guest_windows *windows,
 		*windows = (struct guest_windows){ .generation = generation };
 }
 
+/* The window for code at @gpa. */
+static inline unsigned int guest_window_code(uint64_t gpa)
+{
+	return GUEST_WINDOW_CODE + (gpa >> PAGE_SHIFT & 3);
+}
+
 /* Pointer to the byte @offset of the page at @page, for reading, good to the end
- * of the page. NULL: no memory. @number: GUEST_WINDOW_CODE, or a level. */
+ * of the page. NULL: no memory. @number: guest_window_code(), or a level. */
 static inline const void *guest_window_at(struct guest_windows *windows,
 					  struct guest_mem *gm,
 					  unsigned int number, uint64_t page,
