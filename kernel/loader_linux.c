@@ -364,7 +364,7 @@ static void set_start(struct loader_start *start,
 int loader_linux_load(struct vm *vm, const struct loader_request *request,
 		      struct loader_start *start, struct diag *why)
 {
-	struct linux_image image;
+	struct linux_image image = { 0 };
 	struct linux_layout layout = { 0 };
 	struct loader_plan *plan;
 	struct linux_info *info;

@@ -112,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	start((data[0] + 16UL) * MIB);
 	request.initrd = make_initrd(data[1]);
-	request.kernel = (struct loader_file){ data + 2, size - 2, HPA_NONE };
+	request.kernel = (struct loader_file){ data + 2, size - 2 };
 	load(&request);
 	return 0;
 }
