@@ -111,3 +111,46 @@ def test_busy_guest_beside_a_sleeper(boot):
     for beat in range(1, 6):
         machine.expect(rf"^\[sleeper\] beat {beat}\n", 300)
     Shell(machine)
+
+
+def network_pair(boot, **options):
+    """Two guests on one network, the shell of the first and of the second by
+    turns: Ctrl-] gives the console's focus to the other."""
+    machine = boot("qemu-bios", cpus=2, memory=1280, modules=modules(
+        section("one", vcpus=2, nics=["lan"],
+                cmdline="console=ttyS0 quiet address=10.0.0.1 serve"),
+        section("two", vcpus=2, nics=["lan"],
+                cmdline="console=ttyS0 quiet address=10.0.0.2")), **options)
+    shell = Shell(machine)
+    machine.serial_port.send("\x1d")
+    machine.expect(r"^basalt: console: vm two\n")
+    machine.serial_port.send("\n")
+    return shell, Shell(machine)
+
+
+def test_two_guests_ping_and_move_data(boot):
+    """64 MiB over TCP each way, compared by checksum."""
+    _, two = network_pair(boot)
+    assert " 0% packet loss" in two.run("ping -c 5 10.0.0.1")
+    two.run("dd if=/dev/urandom of=/tmp/x bs=1M count=64 2> /dev/null")
+    two.run("nc -w 60 10.0.0.1 7 < /tmp/x > /tmp/y", 600)
+    sums = re.findall(r"^([0-9a-f]{32}) ", two.run("md5sum /tmp/x /tmp/y"), re.M)
+    assert len(sums) == 2 and sums[0] == sums[1]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_five_minutes_of_mixed_load(boot):
+    """Disk, network and CPU at once in two guests, and no interrupt is lost: all
+    the work comes to its end."""
+    one, two = network_pair(boot)
+    script = ("dd if=/dev/urandom of=/tmp/x bs=1M count=8 2> /dev/null; "
+              "end=$(($(cut -d. -f1 /proc/uptime) + 300)); rounds=0; "
+              "while [ $(cut -d. -f1 /proc/uptime) -lt $end ]; do "
+              "nc -w 60 10.0.0.1 7 < /tmp/x > /tmp/y && cmp /tmp/x /tmp/y || "
+              "exit 1; ping -q -c 1 -w 20 10.0.0.1 > /dev/null || exit 2; "
+              "sleep 0.1; gzip -c /tmp/x > /tmp/z; rounds=$((rounds + 1)); "
+              "done; echo rounds=$rounds")
+    rounds, = re.findall(r"^rounds=(\d+)$", two.run(f"({script})", 1500), re.M)
+    assert int(rounds) >= 5
+    assert not complaints(two.run("dmesg"))
