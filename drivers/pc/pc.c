@@ -3,6 +3,7 @@
 
 #include "drivers/pc/pc_state.h"
 #include "drivers/pci/pci.h"
+#include "drivers/virtio/virtio_console.h"
 #include "kernel/lib/errno.h"
 #include "mm/heap.h"
 
@@ -45,11 +46,16 @@ static void remove_regions(struct io_space *space)
 /* Every region of a VM is of one of its devices. */
 static void destroy_devices(struct vm *vm)
 {
+	struct pc *pc = vm->pc;
+
 	remove_regions(&vm->ports);
 	remove_regions(&vm->mmio);
-	vtestdev_fini(&vm->pc->testdev);
-	heap_free(vm->pc);
+	vtestdev_fini(&pc->testdev);
+	/* the console's thread may be looking at it: pc_console_input */
+	spin_lock(&vm->lock);
 	vm->pc = NULL;
+	spin_unlock(&vm->lock);
+	heap_free(pc);
 }
 
 int pc_create(struct vm *vm, struct diag *why)
@@ -129,11 +135,52 @@ uint8_t pc_take_extint(struct vm *vm)
 	return vector;
 }
 
+void pc_set_console(struct vm *vm, struct virtio_device *console)
+{
+	if (!vm->pc)
+		return;
+	spin_lock(&vm->lock);
+	vm->pc->console = console;
+	spin_unlock(&vm->lock);
+}
+
+void pc_note_console_use(struct vm *vm)
+{
+	if (!vm->pc)
+		return;
+	__atomic_store_n(&vm->pc->serial.has_sent, false, __ATOMIC_RELAXED);
+	__atomic_store_n(&vm->pc->is_console_used, true, __ATOMIC_RELAXED);
+}
+
+/* The virtio console if that is where the guest wrote last, else NULL. */
+static struct virtio_device *console_in_use(struct pc *pc)
+{
+	if (!pc->console || !virtio_is_live(pc->console) ||
+	    !__atomic_load_n(&pc->is_console_used, __ATOMIC_RELAXED) ||
+	    __atomic_load_n(&pc->serial.has_sent, __ATOMIC_RELAXED))
+		return NULL;
+	return pc->console;
+}
+
+/* A virtio console raises its interrupt under vm->lock, so it gets its characters
+ * without that; it is held instead. A VM that restarts has no devices for a
+ * moment. */
 void pc_console_input(struct vm *vm, const char *data, uint32_t size)
 {
+	struct virtio_device *console = NULL;
+
 	spin_lock(&vm->lock);
-	vserial_input(&vm->pc->serial, data, size);
+	if (vm->pc)
+		console = console_in_use(vm->pc);
+	if (console)
+		virtio_console_hold(console);
+	else if (vm->pc)
+		vserial_input(&vm->pc->serial, data, size);
 	spin_unlock(&vm->lock);
+	if (console) {
+		virtio_console_input(console, data, size);
+		virtio_console_put(console);
+	}
 }
 
 void pc_press_power_button(struct vm *vm)

@@ -35,9 +35,18 @@ void pc_end_of_interrupt(struct vm *vm, uint8_t vector);
 bool pc_has_extint(const struct vm *vm);
 uint8_t pc_take_extint(struct vm *vm);
 
-/* Characters typed on the VM's console; those that do not fit are dropped.
- * Takes vm->lock. */
+/* Characters typed on the VM's console; those that do not fit are dropped. They go
+ * to the one of serial port and virtio console that the guest wrote to last; to
+ * the serial port if the console has no driver. Takes vm->lock; the locks before
+ * that may be held. */
 void pc_console_input(struct vm *vm, const char *data, uint32_t size);
+
+/* The virtio console for typed characters; NULL: it is there no longer. Takes
+ * vm->lock. Nothing if @vm has no devices. */
+struct virtio_device;
+void pc_set_console(struct vm *vm, struct virtio_device *console);
+/* The guest writes to it. No lock needed. */
+void pc_note_console_use(struct vm *vm);
 
 /* Press the power button: SCI with PWRBTN_STS. Takes vm->lock. */
 void pc_press_power_button(struct vm *vm);

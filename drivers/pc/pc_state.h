@@ -16,6 +16,7 @@
 #include "drivers/pc/vrtc.h"
 #include "drivers/pc/vserial.h"
 #include "drivers/pc/vtestdev.h"
+#include "drivers/virtio/virtio.h"
 
 /* vm->pc. The reset port is the PCI bus's: vm->pci. */
 struct pc {
@@ -31,6 +32,8 @@ struct pc {
 	struct vpvpanic pvpanic;
 	struct vtestdev testdev;
 	struct vfw_cfg fw_cfg;
+	struct virtio_device *console; /* [l] vm->lock; NULL: none */
+	bool is_console_used;	       /* (a) it was written to */
 };
 
 /* There is one a VM. */

@@ -132,6 +132,12 @@ static uint8_t take_received(struct vserial *serial)
 	return c;
 }
 
+static void send(struct vserial *serial, char c)
+{
+	__atomic_store_n(&serial->has_sent, true, __ATOMIC_RELAXED);
+	vm_console_write(serial->vm, &c, 1);
+}
+
 static void transmit(struct vserial *serial, char c)
 {
 	/* the interrupt goes away and comes back: an edge-triggered input must
@@ -141,7 +147,7 @@ static void transmit(struct vserial *serial, char c)
 	if (serial->mcr & MCR_LOOP)
 		receive(serial, c);
 	else
-		vm_console_write(serial->vm, &c, 1);
+		send(serial, c);
 	serial->is_empty_pending = true;
 }
 

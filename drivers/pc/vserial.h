@@ -27,6 +27,7 @@ struct vserial {
 	bool is_overrun;       /* LSR bit 1 */
 	bool is_empty_pending; /* the THR-empty interrupt */
 	bool is_irq_high;
+	bool has_sent;	     /* (a) since pc_note_console_use */
 	uint16_t input_head; /* next to read */
 	uint16_t input_count;
 	char input[VSERIAL_INPUT_MAX];
