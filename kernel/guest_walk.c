@@ -21,11 +21,11 @@
 #define ENTRY_ADDRESS  BITS(51, 12)
 
 /* SDM 3A 4.7 "Page-Fault Exceptions" */
-#define FAULT_PRESENT  BIT(0)
-#define FAULT_WRITE    BIT(1)
-#define FAULT_USER     BIT(2)
-#define FAULT_RESERVED BIT(3)
-#define FAULT_FETCH    BIT(4)
+#define FAULT_PRESENT  1U
+#define FAULT_WRITE    2U
+#define FAULT_USER     4U
+#define FAULT_RESERVED 8U
+#define FAULT_FETCH    16U
 
 #define CR4_PSE BIT(4)
 
@@ -80,7 +80,6 @@ static inline uint64_t read_entry(struct walk *w,
 				  const struct walk_format *format,
 				  uint8_t level, uint64_t table)
 {
-	struct guest_windows *windows = &w->vcpu->emulate_cache.windows;
 	uint64_t offset = entry_offset(w, format, level);
 	const void *from;
 
@@ -88,8 +87,8 @@ static inline uint64_t read_entry(struct walk *w,
 		offset += table & (PAGE_SIZE - 1);
 		table = align_down(table, PAGE_SIZE);
 	}
-	from = guest_window_at(windows, &w->vcpu->vm->memory, level, table,
-			       offset);
+	from = guest_window_at(&w->vcpu->emulate_cache.windows,
+			       &w->vcpu->vm->memory, level, table, offset);
 	w->at[level] = from;
 	if (!from)
 		return format->entry_size == 8 ? ~0UL : UINT32_MAX;
@@ -213,11 +212,13 @@ static bool find_leaf(struct walk *w, uint32_t *error_code)
 }
 
 /* SDM 3A 4.6.1 "Determination of Access Rights". */
-static bool is_allowed(const struct walk *w, uint32_t access)
+static bool is_allowed(const struct walk *w, uint32_t access,
+		       uint32_t *error_code)
 {
 	const struct cpu_mode *mode = w->mode;
 	bool is_user_page = w->all & ENTRY_USER;
 
+	*error_code = FAULT_PRESENT; /* if not */
 	if (access & ACCESS_EXECUTE && w->any & ENTRY_NX)
 		return false;
 	if (access & WALK_USER)
@@ -251,12 +252,19 @@ static bool set_bits(struct walk *w, uint8_t level, uint64_t bits)
 	return expected == w->entries[level];
 }
 
+/* Are all accessed and dirty bits there? */
+static bool has_bits(const struct walk *w, uint32_t access)
+{
+	uint64_t dirty = access & ACCESS_WRITE ? ENTRY_DIRTY : 0;
+
+	return w->all & ENTRY_ACCESSED &&
+	       (w->entries[w->bottom] & dirty) == dirty;
+}
+
 static bool set_accessed(struct walk *w, uint32_t access)
 {
 	uint64_t dirty = access & ACCESS_WRITE ? ENTRY_DIRTY : 0;
 
-	if (w->all & ENTRY_ACCESSED && (w->entries[w->bottom] & dirty) == dirty)
-		return true;
 	for (uint8_t level = w->top; level > w->bottom; level--) {
 		if (is_pae_top(&w->format, level))
 			continue;
@@ -279,17 +287,12 @@ static uint64_t leaf_address(const struct walk *w)
 
 static uint32_t fault_bits(const struct cpu_mode *mode, uint32_t access)
 {
-	uint32_t bits = 0;
+	bool tells_fetch = mode->cr4 & CR4_SMEP ||
+			   (mode->cr4 & CR4_PAE && mode->efer & EFER_NXE);
 
-	if (access & ACCESS_WRITE)
-		bits |= FAULT_WRITE;
-	if (access & WALK_USER)
-		bits |= FAULT_USER;
-	if (access & ACCESS_EXECUTE &&
-	    (mode->cr4 & CR4_SMEP ||
-	     (mode->cr4 & CR4_PAE && mode->efer & EFER_NXE)))
-		bits |= FAULT_FETCH;
-	return bits;
+	return (access & ACCESS_WRITE ? FAULT_WRITE : 0U) |
+	       (access & WALK_USER ? FAULT_USER : 0U) |
+	       (access & ACCESS_EXECUTE && tells_fetch ? FAULT_FETCH : 0U);
 }
 
 /* The place for walks like this one: of several processes, to several pages. */
@@ -323,9 +326,12 @@ static inline bool recall(const struct guest_walked *walked,
 	return true;
 }
 
-static void note(const struct walk *w, struct guest_walked *walked,
-		 uint32_t access, uint64_t gpa)
+/* Only a walk that had no bits to set: if the guest takes one back, the entries
+ * would be those of before, and the bit would not be set again. */
+static void note(const struct walk *w, uint32_t access, uint64_t gpa)
 {
+	struct guest_walked *walked =
+		walked_of(w->vcpu, w->mode->cr3, w->address, access);
 	uint32_t count = 0;
 
 	walked->page = 0;
@@ -360,22 +366,19 @@ static __attribute__((noinline)) bool walk(struct vcpu *vcpu,
 	w.address = address;
 	start(&w);
 	for (unsigned int i = 0; i < WALK_TRIES_MAX; i++) {
-		bool is_found = find_leaf(&w, error_code);
-
-		if (is_found && !is_allowed(&w, access)) {
-			*error_code = FAULT_PRESENT;
-			is_found = false;
-		}
-		if (!is_found) {
+		if (!find_leaf(&w, error_code) ||
+		    !is_allowed(&w, access, error_code)) {
 			*error_code |= fault_bits(mode, access);
 			return false;
+		}
+		if (has_bits(&w, access)) {
+			note(&w, access, leaf_address(&w));
+			break;
 		}
 		if (set_accessed(&w, access))
 			break;
 	}
 	gpa->value = leaf_address(&w);
-	note(&w, walked_of(vcpu, mode->cr3, address, access), access,
-	     gpa->value);
 	return true;
 }
 
