@@ -39,7 +39,8 @@ def rows():
     return found
 
 
-CASES = rows()
+# What no QEMU does right (TCG): the case says what.
+CASES = [row for row in rows() if row.where != "NOT_TCG"]
 NUMBERS = {row.name: number for number, row in enumerate(CASES)}
 # It holds the console, so that the lines of all others are marked.
 SILENCE = Row("silence", 1, 8, "HERE")
