@@ -4,6 +4,8 @@
  * An io_space is a sorted table of regions. Looking up takes no lock: readers
  * copy the region out under a sequence count and look again if a writer came
  * between. Devices live as long as their VM, so what was copied stays valid.
+ * Searching the table costs more than most devices do, so where an address was
+ * found last is remembered by a hash of it; a hint is checked before it is used.
  */
 #ifndef KERNEL_IO_H
 #define KERNEL_IO_H
@@ -32,11 +34,15 @@ struct io_region {
 };
 
 #define IO_REGIONS_MAX 96
+#define IO_HINTS       128
 
+/* Zeroed: empty. */
 struct io_space {
 	uint32_t sequence; /* odd: being changed */
 	uint32_t count;
-	struct io_region regions[IO_REGIONS_MAX]; /* by base, disjoint */
+	uint8_t hints[IO_HINTS];		  /* (a) indices into regions */
+	struct io_region regions[IO_REGIONS_MAX]; /* by base, disjoint; zero
+						     from count on */
 };
 
 /* Changes: the VM's device lock held, or before the VM runs. -EEXIST: overlaps

@@ -132,6 +132,9 @@ static void finds_like_a_map(void **state)
 			if (is_there)
 				assert_int_equal(region.base % 255 + 1,
 						 owner[i]);
+			/* by hints, which adding and removing leave wrong */
+			assert_int_equal(io_read(&fake_vm, &space, i, 1),
+					 owner[i] ? i : 0xff);
 		}
 	}
 }
@@ -205,6 +208,7 @@ static void *change_table(void *stop)
 static void finds_while_others_change(void **state)
 {
 	struct io_region region;
+	uint64_t value;
 	bool stop = false;
 	pthread_t thread;
 
@@ -220,6 +224,9 @@ static void finds_while_others_change(void **state)
 		assert_ptr_equal(region.device, (void *)0x4e0);
 		if (io_find(&space, 7, 1, &region))
 			assert_ptr_equal(region.device, (void *)region.base);
+		assert_int_equal(io_read(&fake_vm, &space, 0x4ec, 4), 0x4ec);
+		value = io_read(&fake_vm, &space, 7, 1);
+		assert_true(value == 7 || value == 0xff);
 	}
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
