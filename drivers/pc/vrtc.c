@@ -293,8 +293,7 @@ static void write_control(struct vrtc *rtc, uint8_t index, uint8_t value,
 		value &= (uint8_t)~C_UPDATE; /* SET clears UIE */
 	rtc->cmos[index] =
 		index == RTC_A ? value & (uint8_t)~A_UPDATING : value;
-	/* a change of format alone leaves the registers' bytes as they are on
-	 * hardware; here the running clock is read in the new format */
+	/* a running clock is shown in the new format at once */
 	if (was_standing && !is_standing(rtc))
 		set_time(rtc, was_divider_reset ? FIRST_UPDATE_NS
 						: raw % NS_PER_SEC);
