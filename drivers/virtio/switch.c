@@ -165,7 +165,8 @@ static struct switch_port **grow(struct network *network,
 {
 	struct switch_port **old = network->ports;
 
-	memcpy(ports, old, network->port_limit * sizeof(struct switch_port *));
+	for (uint32_t i = 0; i < network->port_limit; i++)
+		ports[i] = old[i];
 	network->ports = ports;
 	network->port_limit = limit;
 	return old;
