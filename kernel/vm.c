@@ -17,6 +17,7 @@
 #include "kernel/trace.h"
 #include "kernel/vm_console.h"
 #include "kernel/vm_life.h"
+#include "mm/frame.h"
 #include "mm/heap.h"
 #include "mm/phys.h"
 
@@ -212,6 +213,7 @@ static int start(struct vm *vm, struct diag *why)
 	vm->panicked = 0;
 	vm->state = VM_RUNNING;
 	vm_console_connect(vm, true);
+	log_debug("vm %s: starts", vm->name);
 	start_vcpus(vm);
 	return 0;
 }
@@ -221,12 +223,24 @@ static void copy_name(struct vm *vm, struct slice name)
 	fmt_print(vm->name, sizeof(vm->name), "%.*s", SLICE_ARGS(name));
 }
 
+/* With one VM in the machine, what it costs beside its own memory shows in the
+ * difference to the line before. */
+static void log_end_of_life(struct vm *vm)
+{
+	log_debug("vm %s: ends; %lu KiB of memory and %lu KiB of its tables; "
+		  "machine: %lu KiB in use",
+		  vm->name, vm->memory.own_size / KIB,
+		  guest_mem_table_size(&vm->memory) / KIB, frame_used() / KIB);
+}
+
 int vm_launch(const struct config_vm *config, struct diag *why)
 {
 	struct vm *vm = heap_alloc(sizeof(*vm));
 	struct config_vm *copy = heap_alloc(sizeof(*copy));
 	int err = diag_set(why, -ENOMEM, "not enough memory");
 
+	log_debug("vm %.*s: launched; machine: %lu KiB in use",
+		  SLICE_ARGS(config->name), frame_used() / KIB);
 	if (!vm || !copy)
 		goto free;
 	*copy = *config;
@@ -258,6 +272,8 @@ static void forget(struct vm *vm)
 {
 	vm_console_close(vm);
 	pc_close_disks(vm);
+	log_debug("vm %s: gone; machine: %lu KiB in use", vm->name,
+		  frame_used() / KIB);
 	heap_free(vm->vcpus);
 	heap_free((void *)vm->config);
 	heap_free(vm);
@@ -298,6 +314,7 @@ static void finish(struct vm *vm)
 
 	for (uint32_t i = 0; i < vm->vcpu_count; i++)
 		trace_log_counts(vm->vcpus[i]);
+	log_end_of_life(vm);
 	announce_end(vm, restarts);
 	vm_console_connect(vm, false);
 	unmake(vm);

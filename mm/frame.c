@@ -245,3 +245,15 @@ struct frame_stats frame_stats(uint32_t number)
 	spin_unlock(&node->lock);
 	return stats;
 }
+
+uint64_t frame_used(void)
+{
+	uint64_t used = 0;
+
+	for (uint32_t node = 0; node < nodes_used; node++) {
+		struct frame_stats stats = frame_stats(node);
+
+		used += stats.total - stats.free - stats.records;
+	}
+	return used;
+}

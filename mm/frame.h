@@ -72,4 +72,7 @@ void frame_cache_drain(void);
 /* One moment's figures; exact, whatever other CPUs do. */
 struct frame_stats frame_stats(uint32_t node);
 
+/* Bytes that are allocated, of all nodes. */
+uint64_t frame_used(void);
+
 #endif
