@@ -1,8 +1,7 @@
 """What the boot costs: instructions and memory.
 
-QEMU's `-icount shift=0` moves the virtual clock by 1 ns an instruction of any
-CPU. The TSC of TCG is that clock at 1 GHz, and it only jumps when every CPU
-halts, which none of this boot does: TSC cycles are instructions.
+The virtual clock only jumps when every CPU halts, which none of this boot does:
+TSC cycles are instructions.
 
 One flaw has to be worked round. A CPU's reset clears what was left of its
 budget of instructions (QEMU, cpu_common_reset), and QEMU then takes the whole
@@ -16,11 +15,9 @@ within these waits.
 
 import concurrent.futures
 import re
-import selectors
-import subprocess
-import time
 from dataclasses import dataclass, field
 
+import qemu
 from row import BenchError, Row
 
 RUNS = 2
@@ -99,29 +96,9 @@ def waits(root, setting):
 
 
 def command(setting, iso):
-    """QEMU's argv. Date and clock are the virtual ones in every run."""
-    return ["qemu-system-x86_64", "-accel", "tcg",
-            "-icount", "shift=0,sleep=off",
-            "-rtc", "base=2024-01-01T00:00:00,clock=vm",
-            "-machine", setting.machine, "-cpu", "EPYC,+svm,+npt",
-            "-smp", str(setting.cpus), "-m", f"{setting.gib}G",
-            "-display", "none", "-vga", "none", "-nic", "none", "-no-reboot",
-            "-monitor", "none", "-serial", "stdio", "-cdrom", iso,
-            *PACE, *setting.args]
-
-
-def listen(process):
-    """COM1 up to the ready line, or up to the end or BOUND."""
-    said = b""
-    deadline = time.monotonic() + BOUND
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        while selector.select(max(0, deadline - time.monotonic())):
-            data = process.stdout.read1()
-            said += data
-            if not data or re.search(rb"^basalt: ready .*\n", said, re.M):
-                break
-    return said.decode("latin-1").replace("\r", "")
+    """What QEMU is told beside what all machines have."""
+    return ["-machine", setting.machine, "-smp", str(setting.cpus),
+            "-m", f"{setting.gib}G", "-cdrom", iso, *PACE, *setting.args]
 
 
 def number(pattern, said, setting):
@@ -135,13 +112,7 @@ def number(pattern, said, setting):
 
 def boot(setting, iso):
     """One boot; the machine is gone after it."""
-    with subprocess.Popen(command(setting, iso), stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT) as process:
-        try:
-            said = listen(process)
-        finally:
-            process.kill()
+    said = qemu.run(command(setting, iso), rb"^basalt: ready .*\n", BOUND)
     running = number(r"smp: (\d+) of \d+ CPUs running", said, setting)
     if running != setting.cpus:
         raise BenchError(f"{setting.name}: {running} CPUs running:\n{said}")

@@ -1,0 +1,52 @@
+"""The machine that figures are taken in: QEMU TCG that counts instructions.
+
+`-icount shift=0` moves the virtual clock by 1 ns an instruction of any CPU. The
+TSC of TCG is that clock at 1 GHz. Date and clock are the virtual ones, so runs
+do not differ.
+"""
+
+import re
+import selectors
+import subprocess
+import time
+
+from row import BenchError
+
+BASE = ["qemu-system-x86_64", "-accel", "tcg",
+        "-icount", "shift=0,sleep=off",
+        "-rtc", "base=2024-01-01T00:00:00,clock=vm",
+        "-cpu", "EPYC,+svm,+npt", "-display", "none", "-vga", "none",
+        "-nic", "none", "-no-reboot", "-monitor", "none", "-serial", "stdio"]
+
+
+def listen(process, until, bound):
+    """COM1 up to the pattern @until, up to the end, or for @bound seconds."""
+    said = b""
+    deadline = time.monotonic() + bound
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while selector.select(max(0, deadline - time.monotonic())):
+            data = process.stdout.read1()
+            said += data
+            if not data or re.search(until, said, re.M):
+                break
+    return said.decode("latin-1").replace("\r", "")
+
+
+def run(args, until, bound):
+    """What a machine with @args says; it is gone afterwards."""
+    with subprocess.Popen([*BASE, *args], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as process:
+        try:
+            return listen(process, until, bound)
+        finally:
+            process.kill()
+
+
+def find(pattern, said):
+    """What the group of @pattern is in what a machine @said."""
+    match = re.search(pattern, said, re.M)
+    if not match:
+        raise BenchError(f"no {pattern!r} in:\n{said}")
+    return match.group(1)
