@@ -172,8 +172,8 @@ static void reset(struct virtio_pci *transport)
 	virtio_pci_update_pin(transport);
 }
 
-/* Only what is offered, and never a legacy driver's choice: 6.1 "Driver
- * Requirements: Reserved Feature Bits" and 2.2.1 of the device's refusal. */
+/* Only what is offered, and no legacy driver: 2.2.2 "Device Requirements: Feature
+ * Bits" and 6.2 "Device Requirements: Reserved Feature Bits". */
 static bool may_have_features(const struct virtio_pci *transport)
 {
 	uint64_t offered = virtio_pci_features(transport->device);

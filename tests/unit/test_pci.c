@@ -1,4 +1,4 @@
-/* The PCI bus as a guest sees it: configuration space, bridges, pins. */
+/* The PCI bus as a guest sees it: configuration space, bridges, slots. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -240,95 +240,6 @@ static void firmware_finds_its_registers(void **state)
 	assert_int_equal(config_read(0, 0x91, 1), 0x11);
 }
 
-static void set_pin(struct pci_device *card, bool level)
-{
-	spin_lock(&fake_vm.lock);
-	pci_set_intx(card, level);
-	spin_unlock(&fake_vm.lock);
-}
-
-/* The last level that was set on @gsi. */
-static bool line(uint32_t gsi)
-{
-	bool level = false;
-
-	for (unsigned int i = 0; i < fake_irq_count; i++) {
-		if (fake_irqs[i].gsi == gsi)
-			level = fake_irqs[i].level;
-	}
-	return level;
-}
-
-static void pins_have_lines(void **state)
-{
-	struct pci_device *one = add_card(1);
-	struct pci_device *two = add_card(4);
-
-	(void)state;
-	/* 16 + ((slot + pin) & 7): slot 1 INTA, slot 2 INTD */
-	set_pin(one, true);
-	assert_true(line(17));
-	set_pin(two, true);
-	assert_true(line(21));
-	set_pin(one, false);
-	assert_false(line(17));
-	assert_true(line(21));
-}
-
-static void lines_are_shared(void **state)
-{
-	struct pci_device *one = add_card(2); /* slot 1, INTB: PIRQ C */
-	struct pci_device *two = add_card(1); /* slot 2, INTA: PIRQ C */
-
-	(void)state;
-	set_pin(one, true);
-	set_pin(two, true);
-	set_pin(two, true);
-	assert_true(line(18));
-	set_pin(one, false);
-	assert_true(line(18));
-	set_pin(two, false);
-	assert_false(line(18));
-}
-
-static void status_shows_the_pin(void **state)
-{
-	struct pci_device *card = add_card(1);
-
-	(void)state;
-	set_pin(card, true);
-	assert_int_equal(config_read(1, PCI_STATUS, 2), PCI_STATUS_INTERRUPT);
-	config_write(1, PCI_COMMAND, 2, 0x0400);
-	assert_false(line(17));
-	assert_int_equal(config_read(1, PCI_STATUS, 2), PCI_STATUS_INTERRUPT);
-	config_write(1, PCI_COMMAND, 2, 0);
-	assert_true(line(17));
-	set_pin(card, false);
-	assert_int_equal(config_read(1, PCI_STATUS, 2), 0);
-}
-
-static void pirqs_reach_the_8259s(void **state)
-{
-	struct pci_device *card = add_card(1); /* PIRQ B */
-
-	(void)state;
-	assert_int_equal(config_read(1, PCI_INT_LINE, 1), 10);
-	set_pin(card, true);
-	assert_true(line(10));
-	config_write(31, 0x61, 1, 5);
-	assert_false(line(10));
-	assert_true(line(5));
-	config_write(31, 0x61, 1, 0x85);
-	assert_false(line(5));
-	/* IRQ 0 is nobody's */
-	config_write(31, 0x61, 1, 0);
-	assert_false(line(0));
-	config_write(31, 0x61, 1, 11);
-	assert_true(line(11));
-	set_pin(card, false);
-	assert_false(line(11));
-}
-
 static void windows_are_without_lock(void **state)
 {
 	struct pci_device *card = add_card(0);
@@ -372,12 +283,8 @@ static void slots_run_out(void **state)
 	for (unsigned int i = 1; i < 31; i++)
 		assert_int_equal(add_card(1)->slot, i);
 	assert_int_equal(pci_attach(&fake_vm, &cards[31]), -ENOSPC);
-	set_pin(&cards[4], true);
-	assert_true(line(16 + 5));
 	pci_detach(&cards[4]);
-	assert_false(line(16 + 5));
 	assert_int_equal(config_read(5, 0, 4), 0xffffffff);
-	cards[4].is_intx_raised = false;
 	assert_int_equal(pci_attach(&fake_vm, &cards[4]), 0);
 	assert_int_equal(cards[4].slot, 5);
 }
@@ -424,10 +331,6 @@ int main(void)
 		CASE(writes_what_may_be_written),
 		CASE(ecam_follows_its_register),
 		CASE(firmware_finds_its_registers),
-		CASE(pins_have_lines),
-		CASE(lines_are_shared),
-		CASE(status_shows_the_pin),
-		CASE(pirqs_reach_the_8259s),
 		CASE(windows_are_without_lock),
 		CASE(capabilities_are_a_list),
 		CASE(slots_run_out),
