@@ -38,7 +38,8 @@ const char *const exit_reason_names[EXIT_REASON_COUNT] = {
 	[EXIT_UNKNOWN] = "unknown",
 };
 
-static void emulate(struct vcpu *vcpu)
+/* Not inline, as is exit_exception: exit_handle would get their stack frames. */
+static __attribute__((noinline)) void emulate(struct vcpu *vcpu)
 {
 	uint8_t bytes[4] = { 0 };
 
@@ -144,7 +145,7 @@ static bool is_hypercall(struct vcpu *vcpu)
 	return true;
 }
 
-static void exit_exception(struct vcpu *vcpu)
+static __attribute__((noinline)) void exit_exception(struct vcpu *vcpu)
 {
 	struct vmexit *exit = &vcpu->exit;
 

@@ -258,7 +258,8 @@ uint64_t vcpu_tsc(const struct vcpu *vcpu)
 	return x86_rdtsc() + vcpu->tsc_offset;
 }
 
-static void single_step(struct vcpu *vcpu)
+/* Not inline, as is decode_length: every exit would get its stack frame. */
+static __attribute__((noinline)) void single_step(struct vcpu *vcpu)
 {
 	struct vcpu_state state;
 
@@ -268,16 +269,24 @@ static void single_step(struct vcpu *vcpu)
 	event_raise(vcpu, VECTOR_DB);
 }
 
+static __attribute__((noinline)) uint8_t decode_length(struct vcpu *vcpu)
+{
+	uint8_t length = emulate_insn_length(vcpu);
+
+	if (!length)
+		vm_fault(vcpu->vm, "vCPU %u: unknown instruction at 0x%lx",
+			 vcpu->number, vcpu->regs.rip);
+	return length;
+}
+
 void vcpu_skip_insn(struct vcpu *vcpu)
 {
 	uint8_t length = vcpu->exit.insn_len;
 
-	if (!length)
-		length = emulate_insn_length(vcpu);
 	if (!length) {
-		vm_fault(vcpu->vm, "vCPU %u: unknown instruction at 0x%lx",
-			 vcpu->number, vcpu->regs.rip);
-		return;
+		length = decode_length(vcpu);
+		if (!length)
+			return;
 	}
 	vcpu->regs.rip += length;
 	vcpu->is_shadowed = false;
