@@ -131,17 +131,15 @@ static void decode_step(struct vmexit *exit, struct vmcb *vmcb)
 	vmcb->control.clean &= ~VMCB_CLEAN_DR;
 }
 
-static void decode_special(struct vcpu *vcpu, struct vmcb *vmcb,
-			   bool was_stepping)
+/* What few exits need, apart from the others so that those need no registers
+ * saved and no stack. */
+static __attribute__((noinline)) void decode_rare(struct vcpu *vcpu,
+						  struct vmcb *vmcb,
+						  bool was_stepping)
 {
 	struct vmexit *exit = &vcpu->exit;
 
 	switch (exit->reason) {
-	case EXIT_IO: decode_io(exit, vmcb); break;
-	case EXIT_MSR_READ:
-		if (vmcb->control.exit_info1)
-			exit->reason = EXIT_MSR_WRITE;
-		break;
 	case EXIT_EXCEPTION:
 		decode_exception(exit, vmcb);
 		if (was_stepping && exit->exception.vector == VECTOR_DB)
@@ -154,32 +152,69 @@ static void decode_special(struct vcpu *vcpu, struct vmcb *vmcb,
 	}
 }
 
-void svm_decode_exit(struct vcpu *vcpu)
+static __attribute__((noinline)) void decode_beyond(struct vmexit *exit,
+						    const struct vmcb *vmcb)
 {
-	struct svm_vcpu *svm = svm_of(vcpu);
-	struct vmcb *vmcb = svm->vmcb;
-	bool was_stepping = svm->is_stepping;
+	uint64_t code = vmcb->control.exit_code;
+
+	if (code == VMCB_EXIT_NPF) {
+		decode_memory(exit, vmcb);
+		return;
+	}
+	exit->reason = code == VMCB_EXIT_INVALID ? EXIT_REFUSED : EXIT_UNKNOWN;
+	exit->code = code;
+}
+
+static inline __attribute__((always_inline)) void decode_code(struct vcpu *vcpu,
+							      struct vmcb *vmcb,
+							      bool was_stepping)
+{
 	uint64_t code = vmcb->control.exit_code;
 	struct vmexit *exit = &vcpu->exit;
+
+	if (code >= VMCB_EXIT_COUNT) {
+		decode_beyond(exit, vmcb);
+		return;
+	}
+	exit->reason = exit_rows[code].reason;
+	exit->insn_len = exit_rows[code].insn_len;
+	if (exit->reason == EXIT_IO) {
+		decode_io(exit, vmcb);
+		return;
+	}
+	if (!exit->insn_len) {
+		decode_rare(vcpu, vmcb, was_stepping);
+		return;
+	}
+	if (vmcb->control.next_rip)
+		exit->insn_len =
+			(uint8_t)(vmcb->control.next_rip - vmcb->save.rip);
+	if (exit->reason == EXIT_MSR_READ && vmcb->control.exit_info1)
+		exit->reason = EXIT_MSR_WRITE;
+}
+
+/* An event on its way was cut short, or an NMI's handler is about to end. */
+static __attribute__((noinline)) void decode_unusual(struct vcpu *vcpu,
+						     struct vmcb *vmcb)
+{
+	struct svm_vcpu *svm = svm_of(vcpu);
+	bool was_stepping = svm->is_stepping;
 
 	if (vmcb->control.exit_int_info & VMCB_EVENT_VALID)
 		decode_interrupted(vcpu, vmcb->control.exit_int_info);
 	if (svm->is_iret_seen)
 		svm_check_iret(svm);
-	if (code == VMCB_EXIT_NPF) {
-		decode_memory(exit, vmcb);
-		return;
-	}
-	if (code >= VMCB_EXIT_COUNT) {
-		exit->reason =
-			code == VMCB_EXIT_INVALID ? EXIT_REFUSED : EXIT_UNKNOWN;
-		exit->code = code;
-		return;
-	}
-	exit->reason = exit_rows[code].reason;
-	exit->insn_len = exit_rows[code].insn_len;
-	if (exit->insn_len && vmcb->control.next_rip)
-		exit->insn_len =
-			(uint8_t)(vmcb->control.next_rip - vmcb->save.rip);
-	decode_special(vcpu, vmcb, was_stepping);
+	decode_code(vcpu, vmcb, was_stepping);
+}
+
+void svm_decode_exit(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = svm_of(vcpu);
+	struct vmcb *vmcb = svm->vmcb;
+
+	if ((vmcb->control.exit_int_info & VMCB_EVENT_VALID) ||
+	    svm->is_iret_seen || svm->is_stepping)
+		decode_unusual(vcpu, vmcb);
+	else
+		decode_code(vcpu, vmcb, false);
 }
