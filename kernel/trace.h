@@ -13,7 +13,7 @@
 struct trace_record {
 	uint64_t tsc;
 	uint64_t rip;
-	uint64_t detail; /* RAX, or what was touched */
+	uint64_t detail; /* RCX, or what was touched */
 	uint32_t vcpu;
 	uint8_t reason; /* enum exit_reason */
 };
@@ -29,17 +29,21 @@ extern struct trace_ring trace_ring;
 static inline void trace_exit(struct vcpu *vcpu)
 {
 	struct trace_ring *ring = this_cpu(trace_ring);
-	struct trace_record *record = &ring->records[ring->next++ % TRACE_SIZE];
 	uint8_t reason = vcpu->exit.reason;
+	uint64_t detail = vcpu->regs.gpr[GPR_RCX];
+	struct trace_record *record;
 
-	vcpu->exit_count[reason]++;
+	if (reason == EXIT_IO)
+		detail = vcpu->exit.io.port;
+	else if (reason == EXIT_MEMORY)
+		detail = vcpu->exit.memory.gpa.value;
+	record = &ring->records[ring->next++ % TRACE_SIZE];
 	record->tsc = x86_rdtsc();
 	record->rip = vcpu->regs.rip;
-	record->detail = reason == EXIT_MEMORY ? vcpu->exit.memory.gpa.value
-			 : reason == EXIT_IO   ? vcpu->exit.io.port
-					       : vcpu->regs.gpr[GPR_RCX];
+	record->detail = detail;
 	record->vcpu = vcpu->number;
 	record->reason = reason;
+	vcpu->exit_count[reason]++;
 }
 
 /* The last exits of this CPU into the log, newest last, for debugging. */
