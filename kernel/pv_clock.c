@@ -2,6 +2,7 @@
 #include "kernel/pv_clock.h"
 
 #include "kernel/cpu/time.h"
+#include "kernel/lib/string.h"
 #include "kernel/vm.h"
 
 #define CLOCK_ENABLED	 BIT(0)
@@ -61,27 +62,31 @@ static bool is_stable(const struct vm *vm)
 }
 
 /*
- * Write @page of @size bytes, which begins with its version, at @gpa. A reader
- * who sees an odd version, or another one behind than before, reads again; the
- * CPU keeps the order of stores, the fences keep the compiler's. Where there is
- * no RAM nothing happens.
+ * Write @page of @size bytes, which begins with its version, at @gpa, a multiple
+ * of 4. A reader who sees an odd version, or another one behind than before,
+ * reads again; the CPU keeps the order of stores, the fences keep the compiler's.
+ * Where there is no RAM nothing happens.
  */
 static void publish(struct vm *vm, gpa_t gpa, void *page, uint64_t size)
 {
 	struct guest_mem *memory = &vm->memory;
-	gpa_t body = { gpa.value + sizeof(uint32_t) };
-	uint32_t version;
+	uint32_t *version = guest_pointer(memory, gpa, ACCESS_WRITE);
+	char *body = (char *)page + sizeof(*version);
+	uint32_t odd;
 
-	if (guest_read_u32(memory, gpa, &version))
+	if (!version)
 		return;
-	version = (version + 1) | 1;
-	if (guest_write_u32(memory, gpa, version))
-		return;
+	odd = (__atomic_load_n(version, __ATOMIC_RELAXED) + 1) | 1;
+	__atomic_store_n(version, odd, __ATOMIC_RELAXED);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	guest_write(memory, body, (char *)page + sizeof(version),
-		    size - sizeof(version));
+	size -= sizeof(*version);
+	if (gpa.value % PAGE_SIZE + sizeof(*version) + size <= PAGE_SIZE)
+		memcpy(version + 1, body, size);
+	else
+		guest_write(memory, (gpa_t){ gpa.value + sizeof(*version) },
+			    body, size);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	guest_write_u32(memory, gpa, version + 1);
+	__atomic_store_n(version, odd + 1, __ATOMIC_RELAXED);
 }
 
 /* All vCPUs' lines go through the moment when the VM started: time 0, and a TSC
