@@ -151,31 +151,54 @@ static uint8_t *hint_of(struct io_space *space, uint64_t address)
 	return &space->hints[hash >> 57];
 }
 
-/* The region that the hint names; false if that is not the one. */
-static inline bool find_hinted(struct io_space *space, uint64_t address,
-			       unsigned int size, struct io_region *region)
+enum finding { FOUND_REGION, FOUND_NOBODY, FOUND_NOTHING };
+
+/* Does all of it lie behind the region and before the one that begins at @next?
+ * An empty one begins at 0, so behind the last region the answer is no. */
+static bool is_between(const struct io_region *region, uint64_t next,
+		       uint64_t address, unsigned int size)
+{
+	return address >= region->base &&
+	       address - region->base >= region->size && next > address &&
+	       next - address >= size;
+}
+
+/* What the hint says, which names the region that began last at or below the
+ * address when it was written; nothing if that does not help. */
+static inline enum finding find_hinted(struct io_space *space, uint64_t address,
+				       unsigned int size,
+				       struct io_region *region)
 {
 	uint32_t sequence = __atomic_load_n(&space->sequence, __ATOMIC_ACQUIRE);
 	uint8_t index =
 		__atomic_load_n(hint_of(space, address), __ATOMIC_RELAXED);
+	uint64_t next;
 
 	*region = space->regions[index];
-	return is_unchanged(space, sequence) &&
-	       is_inside(region, address, size);
+	if (__builtin_expect(is_inside(region, address, size), 1))
+		return is_unchanged(space, sequence) ? FOUND_REGION
+						     : FOUND_NOTHING;
+	next = __atomic_load_n(&space->regions[index + 1].base,
+			       __ATOMIC_RELAXED);
+	if (is_between(region, next, address, size) &&
+	    is_unchanged(space, sequence))
+		return FOUND_NOBODY;
+	return FOUND_NOTHING;
 }
 
-/* io_find, and the hint is right from now on. It is written only when it was
- * wrong, so that CPUs can share its cache line. */
+/* io_find, and the hint is right from now on. */
 static bool find(struct io_space *space, uint64_t address, unsigned int size,
 		 struct io_region *region)
 {
 	int32_t index = search(space, address, region);
+	uint8_t *hint = hint_of(space, address);
 
-	if (index < 0 || !is_inside(region, address, size))
+	if (index < 0)
 		return false;
-	__atomic_store_n(hint_of(space, address), (uint8_t)index,
-			 __ATOMIC_RELAXED);
-	return true;
+	/* only when it was wrong, so that CPUs can share its cache line */
+	if (__atomic_load_n(hint, __ATOMIC_RELAXED) != index)
+		__atomic_store_n(hint, (uint8_t)index, __ATOMIC_RELAXED);
+	return is_inside(region, address, size);
 }
 
 static inline uint64_t read_region(struct vm *vm,
@@ -257,9 +280,11 @@ uint64_t io_read(struct vm *vm, struct io_space *space, uint64_t address,
 {
 	struct io_region region;
 
-	if (__builtin_expect(find_hinted(space, address, size, &region), 1))
-		return read_region(vm, &region, address, size);
-	return read_searching(vm, space, address, size);
+	switch (find_hinted(space, address, size, &region)) {
+	case FOUND_REGION: return read_region(vm, &region, address, size);
+	case FOUND_NOBODY: return BITS(8 * size - 1, 0);
+	default: return read_searching(vm, space, address, size);
+	}
 }
 
 void io_write(struct vm *vm, struct io_space *space, uint64_t address,
@@ -267,8 +292,11 @@ void io_write(struct vm *vm, struct io_space *space, uint64_t address,
 {
 	struct io_region region;
 
-	if (__builtin_expect(find_hinted(space, address, size, &region), 1))
+	switch (find_hinted(space, address, size, &region)) {
+	case FOUND_REGION:
 		write_region(vm, &region, address, size, value);
-	else
-		write_searching(vm, space, address, size, value);
+		break;
+	case FOUND_NOBODY: break;
+	default: write_searching(vm, space, address, size, value);
+	}
 }

@@ -40,9 +40,9 @@ struct io_region {
 struct io_space {
 	uint32_t sequence; /* odd: being changed */
 	uint32_t count;
-	uint8_t hints[IO_HINTS];		  /* (a) indices into regions */
-	struct io_region regions[IO_REGIONS_MAX]; /* by base, disjoint; zero
-						     from count on */
+	uint8_t hints[IO_HINTS]; /* (a) indices into regions */
+	/* by base, disjoint; zero from count on, one at least */
+	struct io_region regions[IO_REGIONS_MAX + 1];
 };
 
 /* Changes: the VM's device lock held, or before the VM runs. -EEXIST: overlaps

@@ -89,6 +89,18 @@ static void is_full_once(void **state)
 	assert_int_equal(space.count, 0);
 }
 
+/* What four bytes at @at read as: of one region, or byte by byte. */
+static uint64_t four_bytes(const uint8_t *owner, uint64_t at)
+{
+	uint64_t value = 0;
+
+	if (owner[at] && owner[at] == owner[at + 3])
+		return at;
+	for (uint64_t i = 0; i < 4; i++)
+		value |= (owner[at + i] ? at + i : 0xff) << (8 * i);
+	return value;
+}
+
 /* Against a byte map of small address space. */
 static void finds_like_a_map(void **state)
 {
@@ -135,6 +147,8 @@ static void finds_like_a_map(void **state)
 			/* by hints, which adding and removing leave wrong */
 			assert_int_equal(io_read(&fake_vm, &space, i, 1),
 					 owner[i] ? i : 0xff);
+			assert_int_equal(io_read(&fake_vm, &space, i, 4),
+					 four_bytes(owner, i));
 		}
 	}
 }
