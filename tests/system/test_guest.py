@@ -110,6 +110,7 @@ def test_busy_guest_beside_a_sleeper(boot):
         section("sleeper", cmdline="console=ttyS0 quiet beat")))
     for beat in range(1, 6):
         machine.expect(rf"^\[sleeper\] beat {beat}\n", 300)
+    machine.serial_port.send("\n")
     Shell(machine)
 
 
@@ -119,7 +120,7 @@ def network_pair(boot, **options):
     machine = boot("qemu-bios", cpus=2, memory=1280, modules=modules(
         section("one", vcpus=2, nics=["lan"],
                 cmdline="console=ttyS0 quiet address=10.0.0.1 serve"),
-        section("two", vcpus=2, nics=["lan"],
+        section("two", memory="448M", vcpus=2, nics=["lan"],
                 cmdline="console=ttyS0 quiet address=10.0.0.2")), **options)
     shell = Shell(machine)
     machine.serial_port.send("\x1d")
