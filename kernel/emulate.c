@@ -14,8 +14,6 @@
 #include "kernel/cpu/x86_regs.h"
 #include "kernel/emulate_context.h"
 
-#define DR6_BS BIT(14)
-
 /* SDM 3B 17.3.1.4 "Single-Step Exception Condition" */
 static void step(struct vcpu *vcpu)
 {

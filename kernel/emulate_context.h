@@ -8,24 +8,12 @@
 #ifndef KERNEL_EMULATE_CONTEXT_H
 #define KERNEL_EMULATE_CONTEXT_H
 
+#include "kernel/cpu/x86_regs.h"
 #include "kernel/emulate.h"
 #include "kernel/insn.h"
 
-#define RFLAGS_CF BIT(0)
-#define RFLAGS_PF BIT(2)
-#define RFLAGS_AF BIT(4)
-#define RFLAGS_ZF BIT(6)
-#define RFLAGS_SF BIT(7)
-#define RFLAGS_TF BIT(8)
-#define RFLAGS_DF BIT(10)
-#define RFLAGS_OF BIT(11)
-#define RFLAGS_RF BIT(16)
-#define RFLAGS_VM BIT(17)
-
 #define RFLAGS_ARITHMETIC \
 	(RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
-
-#define VECTOR_SS 12
 
 #define EMULATE_NO_PAGE 1UL /* no page begins there */
 

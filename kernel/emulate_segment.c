@@ -8,18 +8,10 @@
 #define TYPE_EXPAND_DOWN BIT(2) /* of data */
 #define TYPE_READ_WRITE	 BIT(1) /* writable data, readable code */
 
-static void raise_error(struct emulation *em, uint8_t vector)
-{
-	/* exceptions of real mode have no error code */
-	if (em->mode.cr0 & CR0_PE)
-		event_raise_error(em->vcpu, vector, 0);
-	else
-		event_raise(em->vcpu, vector);
-}
-
 void emulate_raise_segment(struct emulation *em, uint8_t segment)
 {
-	raise_error(em, segment == SEGMENT_SS ? VECTOR_SS : VECTOR_GP);
+	event_raise_error(em->vcpu,
+			  segment == SEGMENT_SS ? VECTOR_SS : VECTOR_GP, 0);
 }
 
 static bool is_canonical(const struct emulation *em, uint64_t address)

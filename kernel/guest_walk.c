@@ -27,8 +27,6 @@
 #define FAULT_RESERVED 8U
 #define FAULT_FETCH    16U
 
-#define CR4_PSE BIT(4)
-
 #define WALK_AC	       BIT(8) /* RFLAGS.AC is set: part of @access here */
 #define WALK_TRIES_MAX 8
 

@@ -108,13 +108,26 @@ static void changed_code_is_seen(void **state)
 		done(2);
 		assert_int_equal(GPR(RBX), 2);
 	}
-	/* the same bytes in another mode: 48 is DEC EAX there */
-	CODE(0x48, 0x01, 0xc3);
+}
+
+/* The same bytes are others in another mode: 48 is REX, or DEC EAX. */
+static void remembered_by_mode(void **state)
+{
+	static const uint8_t given[INSN_BYTES_MAX] = { 0x48, 0x01, 0xc3 };
+	struct vmexit *exit = &MACHINE_VCPU->exit;
+
+	(void)state;
+	tell(MACHINE_DEVICE, 0);
+	memcpy(exit->memory.bytes, given, sizeof(given));
+	exit->memory.byte_count = sizeof(given);
+	MACHINE_REGS->rip = MACHINE_CODE;
+	GPR(RAX) = 1;
 	done(3);
 	fake_ops_protected_mode(MACHINE_VCPU, 0);
-	CODE(0x48, 0x01, 0xc3);
 	done(1);
 	assert_int_equal(GPR(RAX), 0);
+	fake_ops_long_mode(MACHINE_VCPU, 0);
+	done(3);
 }
 
 static void takes_the_bytes_of_the_exit(void **state)
@@ -225,6 +238,7 @@ int main(void)
 		TEST(fetches_with_its_rights),
 		TEST(bad_code),
 		TEST(changed_code_is_seen),
+		TEST(remembered_by_mode),
 		TEST(takes_the_bytes_of_the_exit),
 		TEST(fetches_a_byte),
 		TEST(lengths),

@@ -86,6 +86,32 @@ static void read_only_pages(void **state)
 	done(2);
 }
 
+/* Data is accessed with the rights of the code, in 64-bit and other code, by
+ * instructions with one operand in memory and with two. */
+static void rights_of_users(void **state)
+{
+	(void)state;
+	machine_set_pte(0, MACHINE_DATA | (MACHINE_PTE & ~4UL));
+	GPR(RDI) = GPR(RSP) = MACHINE_DATA + 0x20;
+	MACHINE_STATE->cpl = 3;
+	CODE(0x8b, 0x07); /* mov eax, [rdi] */
+	page_faults(MACHINE_DATA + 0x20, 5);
+	CODE(0x01, 0x07); /* add [rdi], eax */
+	page_faults(MACHINE_DATA + 0x20, 7);
+	CODE(0xaa); /* stosb */
+	page_faults(MACHINE_DATA + 0x20, 7);
+	CODE(0x50); /* push rax */
+	page_faults(MACHINE_DATA + 0x18, 7);
+	MACHINE_STATE->cpl = 0;
+	CODE(0x01, 0x07);
+	done(2);
+	MACHINE_STATE->cpl = 3; /* the supervisor's walk is not taken for it */
+	CODE(0x01, 0x07);
+	page_faults(MACHINE_DATA + 0x20, 7);
+	machine_set_pte(0, MACHINE_DATA | MACHINE_PTE);
+	done(2);
+}
+
 /* The exit's address is used where it can be that of the operand, and only
  * there: the data page is not mapped here, so walking to it faults. */
 static void address_of_the_exit(void **state)
@@ -311,11 +337,17 @@ static void strings_of_16_bits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(local_apic_page),	     TEST(devices_are_touched_once),
-		TEST(read_only_pages),	     TEST(address_of_the_exit),
-		TEST(operands_in_two_pages), TEST(not_canonical),
-		TEST(bases_of_fs_and_gs),    TEST(segments_of_protected_mode),
-		TEST(limit_of_code),	     TEST(real_mode),
+		TEST(local_apic_page),
+		TEST(devices_are_touched_once),
+		TEST(read_only_pages),
+		TEST(rights_of_users),
+		TEST(address_of_the_exit),
+		TEST(operands_in_two_pages),
+		TEST(not_canonical),
+		TEST(bases_of_fs_and_gs),
+		TEST(segments_of_protected_mode),
+		TEST(limit_of_code),
+		TEST(real_mode),
 		TEST(strings_of_16_bits),
 	};
 

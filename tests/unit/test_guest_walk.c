@@ -11,6 +11,8 @@
 #include "kernel/cpu/x86_regs.h"
 #include "kernel/exit_cpuid.h"
 #include "kernel/guest_walk.h"
+#include "mm/frame.h"
+#include "mm/phys.h"
 
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, machine_setup, machine_teardown)
@@ -303,21 +305,36 @@ static void sees_changes(void **state)
 	MACHINE_REGS->rflags &= ~RFLAGS_AC;
 	assert_int_equal(walk(0), E_P);
 	assert_int_equal(walk(USER), FINE);
-	mode.cr3 = TABLE(9); /* empty */
+	/* an empty table, whose walks are remembered in the same place */
+	mode.cr3 = TABLE(4) + 64 * PAGE_SIZE;
 	assert_int_equal(walk(USER), E_U);
 }
 
-/* The host took a page away and gave another: pointers to it are not kept. */
+/* A table lies in memory shared with others; written, the guest gets a copy of
+ * its own: pointers to what was there are not kept. */
 static void sees_that_memory_moved(void **state)
 {
-	uint64_t entry = 0;
+	const uint64_t shared = 2 * MACHINE_RAM;
+	hpa_t frame = frame_alloc_zeroed(0, 0);
+	uint64_t *entries = phys_to_virt(frame);
+	const uint64_t offset = place(ADDRESS, 1) - TABLE(1);
 
 	(void)state;
-	map(4, P | U | W | A | D);
+	assert_int_equal(guest_mem_add(&fake_vm.memory, GUEST_RAM,
+				       (gpa_t){ shared }, LARGE_PAGE_SIZE),
+			 0);
+	assert_int_equal(guest_mem_share(&fake_vm.memory, (gpa_t){ shared },
+					 frame, PAGE_SIZE),
+			 0);
+	map(4, 0);
+	entries[offset / 8] = PAGE | P | U | W | A | D;
+	write_entry(place(ADDRESS, 2), shared | P | U | W | A);
 	assert_int_equal(walk(0), FINE);
-	guest_mem_hide(&fake_vm.memory, (gpa_t){ TABLE(1) });
-	write_entry(place(ADDRESS, 1), entry);
-	assert_int_equal(walk(0), 0);
+	assert_int_equal(walk(0), FINE);
+	write_entry(shared + offset, (PAGE + 0x1000) | P | U | W | A | D);
+	assert_int_equal(entries[offset / 8], PAGE | P | U | W | A | D);
+	goes_to(ADDRESS, (PAGE + 0x1000) | 0x9ab);
+	frame_free(frame, 0);
 }
 
 static void tables_without_memory(void **state)
