@@ -145,8 +145,8 @@ struct loader_piece *loader_plan_place_file(struct loader_plan *plan,
 					    const struct loader_file *file,
 					    uint64_t limit, struct diag *why)
 {
-	struct loader_piece *piece = loader_plan_place(
-		plan, what, file->size, PAGE_SIZE, limit, why);
+	struct loader_piece *piece = loader_plan_place(plan, what, file->size,
+						       PAGE_SIZE, limit, why);
 
 	if (!piece)
 		return NULL;

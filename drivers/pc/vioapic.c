@@ -107,8 +107,10 @@ void vioapic_eoi(struct vioapic *ioapic, uint8_t vector)
 /* Is @reg half of an entry? Then @pin is whose. */
 static bool is_entry(uint8_t reg, unsigned int *pin)
 {
-	*pin = (reg - REGISTER_ENTRIES) / 2U;
-	return reg >= REGISTER_ENTRIES && *pin < VIOAPIC_PINS;
+	if (reg < REGISTER_ENTRIES)
+		return false;
+	*pin = (reg - (unsigned int)REGISTER_ENTRIES) / 2U;
+	return *pin < VIOAPIC_PINS;
 }
 
 static uint32_t read_register(const struct vioapic *ioapic)

@@ -66,13 +66,12 @@ static uint32_t find_tcp_v4(const struct net_packet *packet, uint32_t l3)
 
 static uint32_t find_tcp_v6(const struct net_packet *packet, uint32_t l3)
 {
-	const uint8_t *head = packet->head;
 	uint32_t at = l3 + IPV6_SIZE;
 	uint8_t next;
 
-	if (at > packet->head_size || head[l3] >> 4 != 6)
+	if (at > packet->head_size || packet->head[l3] >> 4 != 6)
 		return 0;
-	next = head[l3 + IPV6_NEXT];
+	next = packet->head[l3 + IPV6_NEXT];
 	for (uint32_t i = 0; i < EXTENSIONS_MAX; i++) {
 		if (next == PROTOCOL_TCP)
 			return at;
@@ -80,8 +79,8 @@ static uint32_t find_tcp_v6(const struct net_packet *packet, uint32_t l3)
 		     next != PROTOCOL_DESTINATION) ||
 		    at + 2 > packet->head_size)
 			return 0;
-		next = head[at];
-		at += (head[at + 1] + 1U) * 8;
+		next = packet->head[at];
+		at += (packet->head[at + 1] + 1U) * 8;
 	}
 	return 0;
 }

@@ -69,9 +69,9 @@ struct console_port {
 
 struct virtio_console {
 	struct virtio_device device;
-	uint32_t users;				 /* (a) who hold it */
-	struct vq_chain control_in, control_out; /* (q) */
+	uint32_t users; /* (a) who hold it */
 	struct console_port ports[ARRAY_SIZE(port_names)];
+	struct vq_chain control_in, control_out; /* (q) */
 };
 
 static struct virtio_console *console_of(struct virtio_device *device)

@@ -12,7 +12,13 @@ void case_insn_wbinvd(void)
 {
 	EXPECT("wbinvd", TRAP_NONE);
 	EXPECT("invd", TRAP_NONE);
+}
+
+/* NOT_TCG, see case_cpuid_prefixes. */
+void case_insn_prefixes(void)
+{
 	EXPECT(".byte 0x66, 0x0f, 0x09", TRAP_NONE); /* WBINVD */
+	EXPECT(".byte 0x48, 0x0f, 0x08", TRAP_NONE); /* INVD */
 }
 
 void case_insn_pause(void)

@@ -76,6 +76,7 @@ void case_msr_registers(void)
 	CHECK_EQ(rdmsr(MSR_IA32_SYSENTER_ESP), 0x5000);
 }
 
+/* NOT_TCG, see case_cpuid_prefixes. */
 void case_msr_prefixes(void)
 {
 	uint32_t a = 0, d = 0;

@@ -129,7 +129,9 @@ static bool fix_up(struct trap_frame *frame)
 	struct trap *trap = &taken[cpu_number()];
 
 	for (const struct fixup *f = fixups_start; f < fixups_end; f++) {
-		if (frame->rip < f->first || frame->rip > f->last)
+		/* or first alone, somewhere behind last */
+		if (frame->rip != f->first &&
+		    (frame->rip < f->first || frame->rip > f->last))
 			continue;
 		*trap = (struct trap){ (int)frame->vector,
 				       (uint32_t)frame->error, read_cr2(),

@@ -6,6 +6,7 @@
 #define TESTS_GUEST_X86_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "kernel/cpu/x86_regs.h"

@@ -52,8 +52,7 @@ static inline void seal(void)
 	free(image_copy);
 	image_copy = malloc(image_size);
 	memcpy(image_copy, image, image_size);
-	request.kernel =
-		(struct loader_file){ image_copy, image_size };
+	request.kernel = (struct loader_file){ image_copy, image_size };
 }
 
 static inline int loader_machine_setup(void **state)

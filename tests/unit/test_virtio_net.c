@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "drivers/virtio/virtio_pci.h"
 #include "net_bench.h"
 
 static uint8_t frame[70000];
@@ -224,6 +225,14 @@ static void blames_the_right_one(void **state)
 		send(0, frame, 1000);
 		assert_int_equal(take(1), 0);
 	}
+	/* a ring with more than it holds */
+	tear_down(state);
+	set_up(state);
+	vq_driver_put16(&cards[1].drivers[0],
+			cards[1].drivers[0].base + VQ_DRIVER_AVAIL + 2, 300);
+	send(0, frame, 1000);
+	assert_true(is_failed(1));
+	assert_false(is_failed(0));
 	/* a header that is not there */
 	vq_driver_add(&cards[0].drivers[1],
 		      &(struct vq_buffer){ BENCH_RAM, 100, 0 }, 1);
@@ -310,6 +319,33 @@ static void interrupts_the_receiver(void **state)
 	assert_int_equal(fake_irq_count, before);
 }
 
+/* Did the card raise its pin? Lowers it. */
+static bool take_interrupt(uint32_t card)
+{
+	struct virtio_pci *transport = cards[card].device->transport;
+	bool is_high = transport->isr != 0;
+
+	transport->isr = 0;
+	virtio_pci_update_pin(transport);
+	return is_high;
+}
+
+/* The driver may ask for an interrupt after any buffer of a packet. */
+static void interrupts_for_any_buffer(void **state)
+{
+	(void)state;
+	vq_driver_mute(&cards[0].drivers[1]);
+	make_frame(frame, 1000, 1, 0, 1);
+	for (uint16_t i = 1; i <= 4; i++) {
+		card_start(1, VIRTIO_F_EVENT_IDX | NET_F_MRG_RXBUF);
+		for (uint32_t j = 0; j < 3; j++)
+			post(1, 0, 400);
+		vq_driver_ask(&cards[1].drivers[0], i);
+		send(0, frame, 1000);
+		assert_int_equal(take_interrupt(1), i <= 3);
+	}
+}
+
 static void gives_way(void **state)
 {
 	uint32_t before = fake_windows;
@@ -338,6 +374,7 @@ int main(void)
 		TEST(stops_when_nobody_is_there),
 		TEST(asks_for_few_kicks),
 		TEST(interrupts_the_receiver),
+		TEST(interrupts_for_any_buffer),
 		TEST(gives_way),
 	};
 

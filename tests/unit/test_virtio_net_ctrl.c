@@ -260,6 +260,16 @@ static void spreads_flows(void **state)
 	}
 	assert_int_equal(seen, 7);
 	/* queues that are not in use any more */
+	for (uint8_t port = 0; port < 10; port++) {
+		make_udp(0, 1, port);
+		send_with(1, 2, &none, frame, 100);
+	}
+	assert_int_equal(command(1, MQ, 0, &(uint16_t){ 2 }, 2), OK);
+	for (uint8_t port = 0; port < 10; port++) {
+		make_udp(1, 0, port);
+		send(0, frame, 100);
+		assert_true(pair_taken() < 2);
+	}
 	start_pairs(1);
 	for (uint8_t port = 0; port < 10; port++) {
 		make_udp(1, 0, port);

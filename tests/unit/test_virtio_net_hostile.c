@@ -63,6 +63,7 @@ static void refuses_lies(void **state)
 	REFUSES(csum_offset, 0xffff);
 	good.gso_type = 0;
 	good.gso_size = 0;
+	REFUSES(csum_start, 13);
 	REFUSES(csum_offset, good_layout.size - good.csum_start - 1);
 	REFUSES(csum_start, 0xffff);
 	start_good(false);
@@ -104,6 +105,20 @@ static void refuses_other_frames(void **state)
 		frame[rows[i].at] = rows[i].value;
 		refuses(good, HOST_ALL);
 	}
+	/* TCP would be beyond what is looked at; so would an extension */
+	start_good(true);
+	frame[18 + 41] = 255;
+	good.csum_start = 18 + 40 + 256 * 8;
+	refuses(good, HOST_ALL);
+	start_good(true);
+	frame[18 + 40] = 60;
+	frame[18 + 41] = 16;
+	refuses(good, HOST_ALL);
+	/* the end is in its options */
+	start_good(false);
+	frame[good_layout.l4 + 12] = 0xf0;
+	good_layout.size = good_layout.l4 + 40;
+	refuses(good, HOST_ALL);
 	start_good(true);
 	good_layout.size = good_layout.l4 + 19; /* ends inside TCP */
 	refuses(good, HOST_ALL);
