@@ -17,9 +17,9 @@ enum emulate_result {
 /*
  * Fetch (or take from vcpu->exit.memory.bytes), decode and execute the
  * instruction at RIP. Memory operands go through the guest's page tables, with
- * its rights (SMAP, SMEP, protection keys, CPL), to RAM or to devices
- * (vm->mmio, the local APIC). Has effects only if it returns EMULATE_DONE; REP
- * is bounded per call.
+ * its rights (SMAP, SMEP, CPL; no protection keys), to RAM or to devices
+ * (vm->mmio, the local APIC). Has effects only if it returns EMULATE_DONE, but
+ * for REP: elements before one that faults are done. REP is bounded per call.
  */
 enum emulate_result emulate_insn(struct vcpu *vcpu);
 
