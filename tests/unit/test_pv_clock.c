@@ -10,6 +10,7 @@
 #include "cpu_fixture.h"
 #include "kernel/cpu/time.h"
 #include "kernel/pv_clock.h"
+#include "vq_driver.h"
 
 #define PAGE	 0x5000UL
 #define ENABLED	 1UL
@@ -84,6 +85,30 @@ static void a_year_does_not_overflow(void **state)
 	clock = read_clock(PAGE);
 	ns = time_at(&clock, fake_tsc_hz * YEAR_SEC);
 	assert_in_range(ns, YEAR_SEC * SECOND - 20000000, YEAR_SEC * SECOND);
+}
+
+/* Pages that are no neighbours in the machine. */
+static void crosses_pages(void **state)
+{
+	static const char none[64];
+	uint64_t end = PAGE + PAGE_SIZE;
+
+	(void)state;
+	vq_driver_scatter(&fake_vm.memory, FIXTURE_RAM);
+	for (uint64_t at = end - 40; at < end + 8; at += 4) {
+		struct guest_clock clock;
+
+		assert_int_equal(guest_write(&fake_vm.memory,
+					     (gpa_t){ end - 48 }, none,
+					     sizeof(none)),
+				 0);
+		assert_true(pv_clock_write_system_time(cpu, at | ENABLED));
+		clock = read_clock(at);
+		assert_int_equal(clock.version, 2);
+		assert_int_equal(clock.tsc_to_system_mul, BIT(31));
+		assert_int_equal(clock.tsc_shift, 1);
+		assert_int_equal(clock.flags, 1);
+	}
 }
 
 /* vCPUs that began with the VM, and one whose TSC was set. */
@@ -219,7 +244,7 @@ int main(void)
 		TEST(all_vcpus_have_one_line),	TEST(versions_go_on),
 		TEST(writes_only_when_enabled), TEST(addresses_without_memory),
 		TEST(refuses_odd_addresses),	TEST(tells_when_time_began),
-		TEST(both_numbers_are_one),
+		TEST(both_numbers_are_one),	TEST(crosses_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
