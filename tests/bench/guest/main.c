@@ -363,8 +363,8 @@ void bench_main(const struct multiboot_info *info, uint64_t entry_tsc)
 	bool is_bare = has_word((const char *)(uint64_t)info->cmdline, "bare");
 
 	load_idt();
+	report("entry", entry_tsc);
 	if (!is_bare) {
-		report("entry", entry_tsc);
 		measure_exits();
 		measure_interrupts();
 		measure_small_pages();
