@@ -106,6 +106,7 @@ void smp_start(void);
 void smp_begin(uint32_t number, void (*function)(void *argument),
 	       void *argument);
 void smp_wait(uint32_t number);
+bool smp_is_running(uint32_t number);
 void smp_call(uint32_t number, void (*function)(void *argument),
 	      void *argument);
 

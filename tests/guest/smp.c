@@ -70,9 +70,14 @@ void smp_begin(uint32_t number, void (*function)(void *argument),
 	lapic_send(number, ICR_ASSERT | VECTOR_CALL);
 }
 
+bool smp_is_running(uint32_t number)
+{
+	return __atomic_load_n(&cpus[number].is_asked, __ATOMIC_ACQUIRE);
+}
+
 void smp_wait(uint32_t number)
 {
-	WAIT_FOR(!__atomic_load_n(&cpus[number].is_asked, __ATOMIC_ACQUIRE));
+	WAIT_FOR(!smp_is_running(number));
 }
 
 void smp_call(uint32_t number, void (*function)(void *argument), void *argument)
