@@ -144,7 +144,7 @@ static void is_understood(void **state)
 	assert_int_equal(platform.pci_segment_count, 1);
 	assert_int_equal(platform.pci_segments[0].base.value, VM_ECAM_BASE);
 	assert_int_equal(platform.pci_segments[0].bus_start, 0);
-	assert_int_equal(platform.pci_segments[0].bus_end, 255);
+	assert_int_equal(platform.pci_segments[0].bus_end, 0);
 }
 
 static void lists_all_vcpus(void **state)
