@@ -102,6 +102,8 @@ void user_run(void (*function)(void *argument), void *argument);
 uint32_t cpu_number(void);
 /* Start all of case_vcpus. */
 void smp_start(void);
+/* Start-up IPIs to CPU @number after an INIT; the trampoline is there. */
+void smp_restart(uint32_t number);
 /* Have @function run on CPU @number, with interrupts off; and wait for it. */
 void smp_begin(uint32_t number, void (*function)(void *argument),
 	       void *argument);
@@ -119,7 +121,7 @@ void delay_us(uint64_t us);
 /* Is @us from @start (a TSC value) over? */
 bool is_over(uint64_t start, uint64_t us);
 /* Nothing that must happen takes longer, however loaded the host is. */
-#define LONG_US 60000000UL
+#define LONG_US 30000000UL
 /* Wait until @condition or, failing, LONG_US. */
 #define WAIT_FOR(condition)                                        \
 	do {                                                       \

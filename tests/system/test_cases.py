@@ -10,7 +10,7 @@ from machine import BUILD, ROOT, MachineError
 
 ROW = re.compile(r"^CASE\((\w+), (\d+), (\d+), (\w+)\)$", re.M)
 BATCH = 24  # VMs of one machine
-LIMIT = 100  # seconds in which no VM ends: what is left hangs
+LIMIT = 60  # seconds in which no VM ends: what is left hangs
 BACKENDS = ["qemu-bios"]
 
 
