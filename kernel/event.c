@@ -203,12 +203,23 @@ static void ask(struct vcpu *vcpu, uint32_t windows)
 	vcpu_ops->set_windows(vcpu, windows);
 }
 
+/*
+ * An NMI waits and nothing blocks it, but something else goes in first: no window
+ * opens that would tell. So come out again as soon as that is in.
+ */
+static void come_back_for_nmi(struct vcpu *vcpu)
+{
+	if (vcpu->is_nmi_pending && !vcpu_ops->is_nmi_blocked(vcpu))
+		vcpu_request(vcpu, REQUEST_EVENT);
+}
+
 void event_prepare(struct vcpu *vcpu)
 {
 	if (vcpu->event.kind != EVENT_NONE || take_nmi(vcpu) ||
 	    take_interrupt(vcpu)) {
 		vcpu_ops->inject(vcpu, &vcpu->event);
 		vcpu->event.kind = EVENT_NONE;
+		come_back_for_nmi(vcpu);
 	}
 	ask(vcpu, waiting(vcpu));
 }

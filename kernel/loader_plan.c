@@ -1,6 +1,7 @@
 #include "kernel/loader_plan.h"
 
 #include "kernel/lib/errno.h"
+#include "kernel/thread.h"
 #include "mm/heap.h"
 
 int loader_plan_create(const struct vm *vm, struct loader_plan **plan,
@@ -187,14 +188,30 @@ struct loader_piece *loader_plan_place_info(struct loader_plan *plan,
 	return place_small(plan, what, size, PAGE_SIZE, why);
 }
 
+/* In parts, with scheduling points between: a restarting VM must not hold up the
+ * others on its CPU. */
+static int copy_data(struct vm *vm, const struct loader_piece *piece)
+{
+	uint64_t at = 0;
+	int error = 0;
+
+	while (at < piece->data_size && !error) {
+		uint64_t size = min_u64(piece->data_size - at, MIB);
+
+		error = guest_load(&vm->memory, (gpa_t){ piece->base + at },
+				   (const char *)piece->data + at, size);
+		at += size;
+		thread_window();
+	}
+	return error;
+}
+
 static int write_piece(struct vm *vm, const struct loader_piece *piece,
 		       struct diag *why)
 {
-	gpa_t base = { piece->base };
 	gpa_t rest = { piece->base + piece->data_size };
-	int error;
+	int error = copy_data(vm, piece);
 
-	error = guest_load(&vm->memory, base, piece->data, piece->data_size);
 	if (!error)
 		error = guest_zero(&vm->memory, rest,
 				   piece->size - piece->data_size);

@@ -84,6 +84,14 @@ int thread_adopt_idle(void *stack_top)
 	return 0;
 }
 
+void thread_release(struct thread *thread)
+{
+	/* acquire and release: whoever comes last sees the others' accesses done
+	 */
+	if (__atomic_sub_fetch(&thread->references, 1, __ATOMIC_ACQ_REL) == 0)
+		pool_free(&thread_pool, thread);
+}
+
 /* The first half of a switch ends in another thread; what that one must still
  * do. */
 static void finish_switch(void)
@@ -95,7 +103,7 @@ static void finish_switch(void)
 	spin_unlock(&queue->lock);
 	if (ended) {
 		stack_free(ended->stack_top, THREAD_STACK_PAGES);
-		pool_free(&thread_pool, ended);
+		thread_release(ended);
 	}
 }
 
@@ -228,6 +236,7 @@ static struct thread *create_parked(uint32_t cpu, void (*run)(void *argument),
 	thread->argument = argument;
 	thread->rsp = first_frame(thread->stack_top);
 	thread->state = THREAD_PARKED;
+	thread->references = 1;
 	return thread;
 }
 
@@ -240,6 +249,8 @@ struct thread *thread_create_parked(uint32_t cpu, void (*run)(void *argument),
 	va_start(args, format);
 	thread = create_parked(cpu, run, argument, format, args);
 	va_end(args);
+	if (thread)
+		thread->references++;
 	return thread;
 }
 

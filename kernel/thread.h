@@ -20,13 +20,15 @@
 
 enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_PARKED, THREAD_ENDED };
 
-/* Legend: (o) set once, [q] guarded by the run queue of cpu. */
+/* Legend: (o) set once, (a) atomic, [q] guarded by the run queue of cpu. */
 struct thread {
 	uint64_t rsp;		 /* [q] while not running */
 	struct list link;	 /* [q] in the run queue while READY */
 	enum thread_state state; /* [q] */
 	bool has_wakeup;	 /* [q] unparked while not parked */
 	uint32_t cpu;		 /* (o) */
+	uint32_t references;	 /* (a) of the scheduler until its end, and of
+				who created it parked */
 	uint64_t run_ns; /* [q] time on the CPU until last switched away */
 	void *stack_top; /* (o) NULL: the boot stack */
 	void (*run)(void *argument); /* (o) */
@@ -47,10 +49,13 @@ struct thread *thread_create(uint32_t cpu, void (*run)(void *argument),
 			     void *argument, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* The same, but it does not run before it is unparked. */
+/* The same, but it does not run before it is unparked, and the struct stays for
+ * late unparks until thread_release. */
 struct thread *thread_create_parked(uint32_t cpu, void (*run)(void *argument),
 				    void *argument, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+
+void thread_release(struct thread *thread);
 
 struct thread *thread_current(void);
 
@@ -61,7 +66,8 @@ const char *thread_name(void);
  * park. */
 void thread_park(void);
 
-/* Wake @thread, from any CPU or interrupt. It must not have ended. */
+/* Wake @thread, from any CPU or interrupt. It must not have ended, unless it was
+ * created parked and not released. */
 void thread_unpark(struct thread *thread);
 
 /* Let other ready threads of this CPU run. */

@@ -95,6 +95,8 @@ free_vcpu:
 
 void vcpu_destroy(struct vcpu *vcpu)
 {
+	if (vcpu->thread)
+		thread_release(vcpu->thread);
 	lapic_destroy(vcpu->lapic);
 	vcpu_ops->destroy(vcpu);
 	frame_free(virt_to_phys(vcpu->xsave), vcpu_load_order());
@@ -160,8 +162,10 @@ static bool serve_requests(struct vcpu *vcpu)
 
 static bool is_asleep(struct vcpu *vcpu)
 {
-	if (vcpu->activity == ACTIVITY_HALTED && event_is_waking(vcpu))
+	if (vcpu->activity == ACTIVITY_HALTED && event_is_waking(vcpu)) {
 		vcpu->activity = ACTIVITY_RUNNING;
+		vcpu->is_event_due = true;
+	}
 	return vcpu->activity != ACTIVITY_RUNNING;
 }
 
@@ -217,10 +221,14 @@ static void vcpu_loop(struct vcpu *vcpu)
 			return;
 		if (vcpu->activity != ACTIVITY_RUNNING && is_asleep(vcpu)) {
 			sleep(vcpu);
+			thread_window();
 			continue;
 		}
-		if (!enter(vcpu))
+		if (!enter(vcpu)) {
+			/* others may ask faster than we serve */
+			thread_window();
 			continue;
+		}
 		trace_exit(vcpu);
 		exit_handle(vcpu);
 	}

@@ -124,8 +124,9 @@ struct vcpu_ops {
 	int (*create)(struct vcpu *vcpu);
 	void (*destroy)(struct vcpu *vcpu);
 
-	/* The vCPU comes to this CPU after another's turn. */
-	void (*load)(struct vcpu *vcpu);
+	/* As after power-on or INIT, but for registers: nothing blocked, nothing
+	 * asked for, no translations. */
+	void (*reset)(struct vcpu *vcpu);
 	/* Enter the guest; returns after its exit with regs, exit, tpr,
 	 * is_shadowed and event (if delivery was cut short) filled. */
 	void (*run)(struct vcpu *vcpu);
@@ -271,7 +272,7 @@ void vcpu_write_xcr0(struct vcpu *vcpu, uint64_t value);
 struct xmm {
 	uint64_t low, high;
 };
-struct xmm vcpu_read_xmm(const struct vcpu *vcpu, unsigned int number);
+struct xmm vcpu_read_xmm(struct vcpu *vcpu, unsigned int number);
 void vcpu_write_xmm(struct vcpu *vcpu, unsigned int number, struct xmm value);
 
 static inline uint64_t vcpu_edx_eax(const struct vcpu *vcpu)

@@ -1,8 +1,10 @@
 /* Exchanging the registers that stay in the CPU. */
 #include "kernel/vcpu_load.h"
 
+#include "kernel/cpu/cpu.h"
 #include "kernel/cpu/x86_asm.h"
 #include "kernel/exit_cpuid.h"
+#include "kernel/lib/string.h"
 #include "kernel/vm.h"
 
 /* kernel/cpu/xmm.asm */
@@ -16,6 +18,7 @@ static uint64_t xcr0_all; /* states that guests may have; 0: no XSAVE */
 static uint32_t xsave_size = 512;
 static bool has_rdtscp;
 static bool has_ibpb;
+static bool has_fp_pointers; /* XRSTOR always loads them */
 
 void vcpu_load_init(void)
 {
@@ -23,6 +26,9 @@ void vcpu_load_init(void)
 
 	has_rdtscp = extended & CPUID_EXT1_EDX_RDTSCP;
 	has_ibpb = x86_cpuid_or_zero(0x80000008, 0).ebx & CPUID_EXT8_EBX_IBPB;
+	has_fp_pointers = strcmp(cpu_features.vendor, "AuthenticAMD") != 0 ||
+			  x86_cpuid_or_zero(0x80000008, 0).ebx &
+				  CPUID_EXT8_EBX_FP_POINTERS;
 	if (!(x86_cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE))
 		return;
 	xcr0_all = cpuid_machine_xcr0_mask();
@@ -70,6 +76,10 @@ static void save(struct vcpu *vcpu)
 
 static void restore(struct vcpu *vcpu)
 {
+	/* AMD CPUs that do not say otherwise load the x87 pointers only with an
+	 * exception pending: another guest's must not stay (CVE-2006-1056) */
+	if (!has_fp_pointers)
+		x86_clear_fp_pointers();
 	if (xcr0_all) {
 		x86_xrstor(vcpu->xsave, xcr0_all);
 		x86_xsetbv(0, vcpu->xcr0);
@@ -100,7 +110,6 @@ void vcpu_exchange(struct vcpu *vcpu)
 	separate(before, vcpu);
 	restore(vcpu);
 	*this_cpu(vcpu_loaded) = vcpu;
-	vcpu_ops->load(vcpu);
 }
 
 void vcpu_unload(struct vcpu *vcpu)
@@ -120,22 +129,23 @@ uint64_t vcpu_read_xcr0(const struct vcpu *vcpu)
 
 void vcpu_write_xcr0(struct vcpu *vcpu, uint64_t value)
 {
+	vcpu_load(vcpu);
 	vcpu->xcr0 = value;
 	x86_xsetbv(0, value);
 }
 
-struct xmm vcpu_read_xmm(const struct vcpu *vcpu, unsigned int number)
+struct xmm vcpu_read_xmm(struct vcpu *vcpu, unsigned int number)
 {
 	struct xmm value;
 
-	(void)vcpu; /* loaded: it is its own thread that asks */
+	vcpu_load(vcpu); /* a device access may have given way before */
 	xmm_read(number, &value);
 	return value;
 }
 
 void vcpu_write_xmm(struct vcpu *vcpu, unsigned int number, struct xmm value)
 {
-	(void)vcpu;
+	vcpu_load(vcpu); /* likewise */
 	xmm_write(number, &value);
 }
 

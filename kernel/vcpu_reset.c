@@ -57,6 +57,8 @@ void vcpu_reset(struct vcpu *vcpu, bool is_init)
 
 	reset_state(&state);
 	vcpu_ops->write_state(vcpu, &state);
+	vcpu_ops->reset(vcpu);
+	vcpu->windows = 0;
 	memset(&vcpu->regs, 0, sizeof(vcpu->regs));
 	vcpu->regs.rip = 0xfff0;
 	vcpu->regs.rflags = RFLAGS_FIXED;

@@ -123,6 +123,8 @@ static void unmake(struct vm *vm)
 	pc_destroy(vm);
 	destroy_vcpus(vm);
 	cpuid_table_destroy(vm->cpuid);
+	while (guest_mem_drain(&vm->memory, 512))
+		thread_window();
 	guest_mem_fini(&vm->memory);
 }
 
@@ -186,6 +188,8 @@ free_start:
 	return err;
 }
 
+static void finish(struct vm *vm);
+
 /*
  * The threads begin parked. If memory lasts for some of them only, those are told
  * to leave at once, and the last one takes the VM down as always.
@@ -198,6 +202,10 @@ static void start_vcpus(struct vm *vm)
 		count++;
 	if (count < vm->vcpu_count)
 		vm_fault(vm, "not enough memory for the threads of its vCPUs");
+	if (count == 0) {
+		finish(vm);
+		return;
+	}
 	__atomic_store_n(&vm->running_vcpus, count, __ATOMIC_RELEASE);
 	for (uint32_t i = 0; i < count; i++)
 		thread_unpark(vm->vcpus[i]->thread);
@@ -211,6 +219,7 @@ static int start(struct vm *vm, struct diag *why)
 		return err;
 	vm->end = VM_END_NONE;
 	vm->panicked = 0;
+	vm->fault_claimed = 0;
 	vm->state = VM_RUNNING;
 	vm_console_connect(vm, true);
 	log_debug("vm %s: starts", vm->name);

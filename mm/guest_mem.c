@@ -34,18 +34,27 @@ static void free_frame(const struct pt_leaf *leaf)
 			   (unsigned int)__builtin_ctzl(size) - PAGE_SHIFT);
 }
 
-void guest_mem_fini(struct guest_mem *gm)
+bool guest_mem_drain(struct guest_mem *gm, uint32_t count)
 {
 	struct pt_leaf leaf;
 
 	CHECK(list_is_empty(&gm->pins));
-	for (uint64_t at = 0; pgtable_next_used(&gm->table, at, &leaf);
-	     at = leaf.virt + leaf.size) {
+	for (; count; count--) {
+		if (gm->drained == GUEST_SIZE ||
+		    !pgtable_next_used(&gm->table, gm->drained, &leaf))
+			return false;
 		if (!(leaf.entry & PT_SOFT_FOREIGN))
 			free_frame(&leaf);
-		if (leaf.virt + leaf.size == GUEST_SIZE)
-			break;
+		gm->drained = leaf.virt + leaf.size;
 	}
+	return true;
+}
+
+void guest_mem_fini(struct guest_mem *gm)
+{
+	while (guest_mem_drain(gm, UINT32_MAX))
+		;
+	gm->drained = 0;
 	pgtable_destroy(&gm->table);
 	gm->slot_count = 0;
 	gm->own_size = gm->foreign_size = 0;

@@ -60,9 +60,10 @@ struct guest_mem {
 	struct spinlock lock;			  /* LOCK_RANK_GUEST_MEM */
 	uint32_t slot_count;			  /* (o) */
 	struct guest_slot slots[GUEST_SLOTS_MAX]; /* (o) by base, disjoint */
-	struct list pins;			  /* [l] */
-	uint64_t own_size;	   /* [l] bytes of frames that are its own */
-	uint64_t foreign_size;	   /* [l] bytes mapped from images */
+	uint64_t drained;      /* guest_mem_drain has freed what lies below */
+	struct list pins;      /* [l] */
+	uint64_t own_size;     /* [l] bytes of frames that are its own */
+	uint64_t foreign_size; /* [l] bytes mapped from images */
 	uint64_t flush_generation; /* (a) changes of translations so far */
 };
 
@@ -78,6 +79,11 @@ enum guest_fault {
  * largest mapping (3 only where asked: 1 GiB is taken at once). -ENOMEM. */
 int guest_mem_init(struct guest_mem *gm, const struct pt_format *format,
 		   uint8_t leaf_level_max, uint32_t node);
+
+/* Free the next @count pages, large ones count once, so that freeing much can be
+ * done in parts; the memory is of no use from the first call on. No vCPU runs and
+ * nothing is pinned. False: nothing is left. */
+bool guest_mem_drain(struct guest_mem *gm, uint32_t count);
 
 /* Free all own frames and all tables. No vCPU runs and nothing is pinned. */
 void guest_mem_fini(struct guest_mem *gm);

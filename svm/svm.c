@@ -121,6 +121,7 @@ static int svm_cpu_start(void)
 	svm_vmsave(cpu->host_vmcb);
 	cpu->asid_generation = 1;
 	cpu->next_asid = 1;
+	cpu->is_flush_needed = true; /* what ran here before us */
 	return 0;
 }
 
@@ -215,17 +216,16 @@ static void give_asid(struct svm_vcpu *svm)
 	svm->vmcb->control.clean &= ~VMCB_CLEAN_ASID;
 }
 
-static void svm_load(struct vcpu *vcpu)
-{
-	struct svm_vcpu *svm = svm_of(vcpu);
-
-	if (svm->asid_generation != this_cpu(svm_cpu)->asid_generation)
-		give_asid(svm);
-}
-
+/* The next entry looks, and finds an ASID of no CPU's. */
 static void svm_flush_tlb(struct vcpu *vcpu)
 {
-	give_asid(svm_of(vcpu));
+	svm_of(vcpu)->asid_generation = 0;
+}
+
+static void svm_reset(struct vcpu *vcpu)
+{
+	svm_reset_events(vcpu);
+	svm_flush_tlb(vcpu);
 }
 
 static void svm_set_tsc_offset(struct vcpu *vcpu, uint64_t offset)
@@ -245,14 +245,16 @@ static void before_entry(struct vcpu *vcpu, struct svm_vcpu *svm,
 	vmcb->save.rsp = vcpu->regs.gpr[GPR_RSP];
 	vmcb->save.rip = vcpu->regs.rip;
 	vmcb->save.rflags = vcpu->regs.rflags;
-	if (svm->is_stepping)
-		vmcb->save.rflags |= RFLAGS_TF;
+	if (svm->is_stepping) /* RF: not into a breakpoint again */
+		vmcb->save.rflags |= RFLAGS_TF | RFLAGS_RF;
 	vmcb->control.interrupt_state = vcpu->is_shadowed;
 	if ((vmcb->control.v_intr & VMCB_V_TPR) != vcpu->tpr >> 4) {
 		vmcb->control.v_intr ^=
 			(vmcb->control.v_intr & VMCB_V_TPR) ^ vcpu->tpr >> 4;
 		vmcb->control.clean &= ~VMCB_CLEAN_TPR;
 	}
+	if (svm->asid_generation != cpu->asid_generation)
+		give_asid(svm);
 	if (cpu->is_flush_needed) {
 		cpu->is_flush_needed = false;
 		vmcb->control.tlb_control = VMCB_TLB_FLUSH_ALL;
@@ -264,10 +266,11 @@ static void after_exit(struct vcpu *vcpu, struct svm_vcpu *svm)
 	struct vmcb *vmcb = svm->vmcb;
 	uint64_t tpr_class = vmcb->control.v_intr & VMCB_V_TPR;
 
-	/* stepping, and the IRET has not been executed: TF is still ours */
-	if (svm->is_stepping && vmcb->save.rip == svm->iret_rip)
-		vmcb->save.rflags = (vmcb->save.rflags & ~RFLAGS_TF) |
-				    (vcpu->regs.rflags & RFLAGS_TF);
+	/* stepping, and not a step done: the flags are still ours */
+	if (svm->is_stepping && vmcb->save.rip == svm->step_rip)
+		vmcb->save.rflags =
+			(vmcb->save.rflags & ~(RFLAGS_TF | RFLAGS_RF)) |
+			(vcpu->regs.rflags & (RFLAGS_TF | RFLAGS_RF));
 	vcpu->regs.gpr[GPR_RAX] = vmcb->save.rax;
 	vcpu->regs.gpr[GPR_RSP] = vmcb->save.rsp;
 	vcpu->regs.rip = vmcb->save.rip;
@@ -278,7 +281,7 @@ static void after_exit(struct vcpu *vcpu, struct svm_vcpu *svm)
 		vcpu->tpr = (uint8_t)(tpr_class << 4);
 	vmcb->control.event_inj = 0;
 	vmcb->control.tlb_control = 0;
-	vmcb->control.clean = ~0UL;
+	vmcb->control.clean = VMCB_CLEAN_ALL;
 }
 
 static void svm_run(struct vcpu *vcpu)
@@ -299,7 +302,7 @@ const struct vcpu_ops svm_ops = {
 	.memory_leaf_level = svm_memory_leaf_level,
 	.create = svm_create,
 	.destroy = svm_destroy,
-	.load = svm_load,
+	.reset = svm_reset,
 	.run = svm_run,
 	.inject = svm_inject,
 	.set_windows = svm_set_windows,

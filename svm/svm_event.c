@@ -4,7 +4,8 @@
  *
  * NMIs are blocked from one's delivery to the guest's IRET. SVM exits before the
  * IRET, so the block lasts until that instruction has been executed: if an NMI
- * waits, the IRET is single-stepped, else a later exit at another RIP shows it.
+ * waits, the IRET is single-stepped, else a later exit at another RIP shows it. An
+ * NMI that comes behind STI or MOV SS waits in the same way.
  */
 #include "kernel/cpu/x86_regs.h"
 #include "svm/svm_vcpu.h"
@@ -41,6 +42,12 @@ void svm_inject(struct vcpu *vcpu, const struct event *event)
 		vmcb->save.cr2 = event->address;
 		vmcb->control.clean &= ~VMCB_CLEAN_CR2;
 	}
+	if (event->kind == EVENT_EXCEPTION && event->vector == VECTOR_DB) {
+		/* the handler may use DR7: SDM 3B 17.2.4 "Debug Control
+		 * Register (DR7)", GD */
+		vmcb->save.dr7 &= ~DR7_GD;
+		vmcb->control.clean &= ~VMCB_CLEAN_DR;
+	}
 	if (event->kind == EVENT_NMI) {
 		svm->is_nmi_blocked = true;
 		svm->is_iret_seen = false;
@@ -60,11 +67,15 @@ static void set_interrupt_window(struct vmcb *vmcb, bool on)
 	set_intercept1(vmcb, VMCB_VINTR, on);
 }
 
-static void step_iret(struct svm_vcpu *svm)
+/* An NMI waits for the end of one instruction: of the IRET, or of the one behind
+ * STI or MOV SS. While something else goes in there is nothing to step. */
+static void step(struct vcpu *vcpu, struct svm_vcpu *svm)
 {
-	if (!svm->is_iret_seen || svm->is_stepping)
+	if (svm->vmcb->control.event_inj ||
+	    (!svm->is_iret_seen && !vcpu->is_shadowed))
 		return;
 	svm->is_stepping = true;
+	svm->step_rip = vcpu->regs.rip;
 }
 
 void svm_set_windows(struct vcpu *vcpu, uint32_t windows)
@@ -78,7 +89,7 @@ void svm_set_windows(struct vcpu *vcpu, uint32_t windows)
 	else
 		vmcb->control.intercept_cr &= ~(uint32_t)VMCB_CR_WRITE(8);
 	if (windows & WINDOW_NMI)
-		step_iret(svm);
+		step(vcpu, svm);
 }
 
 bool svm_is_nmi_blocked(const struct vcpu *vcpu)
@@ -86,19 +97,32 @@ bool svm_is_nmi_blocked(const struct vcpu *vcpu)
 	return svm_of(vcpu)->is_nmi_blocked;
 }
 
-/* An exit at the IRET; or, if it is not ours, nothing. */
+/* An exit at the IRET. */
 void svm_note_iret(struct svm_vcpu *svm)
 {
 	svm->is_iret_seen = true;
-	svm->iret_rip = svm->vmcb->save.rip;
+	svm->step_rip = svm->vmcb->save.rip;
 	set_intercept1(svm->vmcb, VMCB_IRET, false);
 }
 
-void svm_check_iret(struct svm_vcpu *svm)
+void svm_check_step(struct svm_vcpu *svm)
 {
-	if (svm->vmcb->save.rip == svm->iret_rip)
+	if (svm->vmcb->save.rip == svm->step_rip)
 		return;
+	if (svm->is_iret_seen)
+		svm->is_nmi_blocked = false;
 	svm->is_iret_seen = false;
-	svm->is_nmi_blocked = false;
 	svm->is_stepping = false;
+}
+
+void svm_reset_events(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = svm_of(vcpu);
+
+	svm->is_nmi_blocked = false;
+	svm->is_iret_seen = false;
+	svm->is_stepping = false;
+	svm->vmcb->control.event_inj = 0;
+	set_intercept1(svm->vmcb, VMCB_IRET, false);
+	svm_set_windows(vcpu, 0);
 }

@@ -123,7 +123,7 @@ static void decode_interrupted(struct vcpu *vcpu, uint64_t info)
 		svm_of(vcpu)->is_nmi_blocked = false; /* it was not delivered */
 }
 
-/* The #DB of single-stepping an IRET (svm_event.c) is not the guest's. */
+/* The #DB of our single-stepping (svm_event.c) is not the guest's. */
 static void decode_step(struct vmexit *exit, struct vmcb *vmcb)
 {
 	exit->reason = EXIT_WINDOW_NMI;
@@ -202,8 +202,8 @@ static __attribute__((noinline)) void decode_unusual(struct vcpu *vcpu,
 
 	if (vmcb->control.exit_int_info & VMCB_EVENT_VALID)
 		decode_interrupted(vcpu, vmcb->control.exit_int_info);
-	if (svm->is_iret_seen)
-		svm_check_iret(svm);
+	if (svm->is_iret_seen || svm->is_stepping)
+		svm_check_step(svm);
 	decode_code(vcpu, vmcb, was_stepping);
 }
 

@@ -9,10 +9,11 @@ struct svm_vcpu {
 	struct vmcb *vmcb;
 	hpa_t vmcb_hpa;
 	uint64_t asid_generation; /* of the CPU, when the ASID was given */
-	uint64_t iret_rip;	  /* of the IRET that ends the NMI handler */
+	uint64_t step_rip;	  /* of the instruction that is_iret_seen or
+			      is_stepping speak of */
 	bool is_nmi_blocked;
-	bool is_iret_seen; /* at iret_rip, not executed yet */
-	bool is_stepping;  /* that IRET, by RFLAGS.TF */
+	bool is_iret_seen; /* it ends the NMI handler; not executed yet */
+	bool is_stepping;  /* by RFLAGS.TF, because an NMI waits for its end */
 };
 
 static inline struct svm_vcpu *svm_of(const struct vcpu *vcpu)
@@ -37,7 +38,10 @@ void svm_write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 
 /* The exit was behind an instruction that changes what blocks NMIs. */
 void svm_note_iret(struct svm_vcpu *svm);
-/* Look whether the IRET has been executed. */
-void svm_check_iret(struct svm_vcpu *svm);
+/* Look whether the instruction at step_rip has been executed. */
+void svm_check_step(struct svm_vcpu *svm);
+
+/* Nothing blocked, nothing asked for. */
+void svm_reset_events(struct vcpu *vcpu);
 
 #endif

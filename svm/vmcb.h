@@ -81,6 +81,7 @@
 #define VMCB_CLEAN_DT	      BIT(7)
 #define VMCB_CLEAN_SEG	      BIT(8)
 #define VMCB_CLEAN_CR2	      BIT(9)
+#define VMCB_CLEAN_ALL	      BITS(11, 0)
 
 /* Exit codes: APM 2 appendix C "SVM Intercept Exit Codes". */
 #define VMCB_EXIT_CR_READ    0x00

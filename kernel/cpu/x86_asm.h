@@ -275,6 +275,15 @@ static inline void x86_xrstor(const void *area, uint64_t states)
 		     : "memory");
 }
 
+/* Clear pending x87 exceptions, empty the stack and load something, so that the
+ * pointers are ours. */
+static inline void x86_clear_fp_pointers(void)
+{
+	static const uint32_t zero;
+
+	asm volatile("fnclex; emms; fildl %0" ::"m"(zero));
+}
+
 static inline void x86_fxsave(void *area)
 {
 	asm volatile("fxsave64 (%0)" ::"r"(area) : "memory");

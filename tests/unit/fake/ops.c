@@ -37,9 +37,9 @@ static void destroy(struct vcpu *vcpu)
 	vcpu->backend = NULL;
 }
 
-static void load(struct vcpu *vcpu)
+static void reset(struct vcpu *vcpu)
 {
-	of(vcpu)->load_count++;
+	of(vcpu)->reset_count++;
 }
 
 static void run(struct vcpu *vcpu)
@@ -153,7 +153,7 @@ static const struct vcpu_ops fake_ops = {
 	.memory_leaf_level = memory_leaf_level,
 	.create = create,
 	.destroy = destroy,
-	.load = load,
+	.reset = reset,
 	.run = run,
 	.inject = inject,
 	.set_windows = set_windows,

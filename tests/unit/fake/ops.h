@@ -20,7 +20,7 @@ struct fake_backend {
 	uint64_t tsc_offset;
 	unsigned int flush_count;
 	unsigned int write_state_count;
-	unsigned int load_count, run_count;
+	unsigned int reset_count, run_count;
 	unsigned int xcr0_count; /* vcpu_write_xcr0 calls */
 	unsigned int msr_count;
 	struct {

@@ -2,7 +2,7 @@
 
 struct xmm fake_xmm[16];
 
-struct xmm vcpu_read_xmm(const struct vcpu *vcpu, unsigned int number)
+struct xmm vcpu_read_xmm(struct vcpu *vcpu, unsigned int number)
 {
 	(void)vcpu;
 	return fake_xmm[number];
