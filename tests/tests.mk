@@ -38,7 +38,7 @@ $(HOST)/$(1)/pure.a: $(HOST_PURE:%.c=$(HOST)/$(1)/%.o) $(FAKES:%.c=$(HOST)/$(1)/
 	@rm -f $$@
 	@ar rcs $$@ $$^
 
--include $$(wildcard $(HOST)/$(1)/*/*.d $(HOST)/$(1)/*/*/*.d)
+-include $$(wildcard $(HOST)/$(1)/*/*.d $(HOST)/$(1)/*/*/*.d $(HOST)/$(1)/*/*/*/*.d)
 endef
 $(foreach kind,asan debug tsan fuzz cov,$(eval $(call host_kind,$(kind))))
 
