@@ -28,7 +28,8 @@ PURE := $(wildcard drivers/pc/*.c drivers/pci/*.c drivers/virtio/*.c) \
 	kernel/vcpu_reset.c $(wildcard kernel/emulate*.c kernel/insn*.c kernel/loader*.c) \
 	mm/extent.c mm/frame.c mm/frame_chunk.c mm/frame_node.c mm/heap.c \
 	mm/memmap.c mm/pgtable.c mm/pool.c mm/untouched.c $(wildcard mm/guest_*.c) \
-	svm/npt.c svm/svm_caps.c vmx/ept.c vmx/vmx_caps.c
+	svm/npt.c svm/svm_caps.c svm/svm_event.c svm/svm_exit.c svm/svm_state.c \
+	vmx/ept.c vmx/vmx_caps.c
 
 # Files that need the machine.
 IMPURE := \
@@ -42,8 +43,7 @@ IMPURE := \
 	kernel/cpu/apic.c kernel/cpu/cpu.c kernel/cpu/descriptors.c \
 	kernel/cpu/percpu.c kernel/cpu/reference_clock.c kernel/cpu/rtc.c \
 	kernel/cpu/time.c kernel/cpu/trap.c kernel/lib/compiler.c kernel/lib/string.c \
-	mm/host_space.c mm/stack.c svm/svm.c svm/svm_event.c svm/svm_exit.c \
-	svm/svm_state.c vmx/vmx.c
+	mm/host_space.c mm/stack.c svm/svm.c vmx/vmx.c
 
 IMPURE += $(if $(DEBUG),kernel/lock_rank.c kernel/selftest.c kernel/selftest_panic.c mm/host_audit.c,kernel/selftest_none.c)
 
