@@ -56,6 +56,10 @@ uint64_t emulate_load(struct emulation *em, const struct emulate_memory *memory,
 void emulate_store(struct emulation *em, const struct emulate_memory *memory,
 		   unsigned int offset, unsigned int size, uint64_t value);
 
+/* Is all of it RAM that can be accessed as @memory was opened for? */
+bool emulate_is_ram(struct emulation *em, const struct emulate_memory *memory,
+		    uint32_t access);
+
 /* One access by guest-physical address, within a page. */
 uint64_t emulate_load_at(struct vcpu *vcpu, uint64_t gpa, unsigned int size);
 void emulate_store_at(struct vcpu *vcpu, uint64_t gpa, unsigned int size,

@@ -128,6 +128,20 @@ static void write_ram(void *to, unsigned int size, uint64_t value)
 	}
 }
 
+static bool is_ram_at(struct vcpu *vcpu, uint64_t gpa, uint32_t access)
+{
+	return !lapic_is_at(vcpu->lapic, (gpa_t){ gpa }) &&
+	       guest_pointer(&vcpu->vm->memory, (gpa_t){ gpa }, access);
+}
+
+bool emulate_is_ram(struct emulation *em, const struct emulate_memory *memory,
+		    uint32_t access)
+{
+	return is_ram_at(em->vcpu, memory->gpa, access) &&
+	       (memory->size == memory->first_size ||
+		is_ram_at(em->vcpu, memory->gpa2, access));
+}
+
 /* RAM that could not be made: the machine is full. Whoever else fails to
  * translate is a device, or ROM that is written. */
 static void check_full(struct vm *vm, gpa_t gpa, uint32_t access)

@@ -4,13 +4,19 @@
  * element. REP gives way after some elements, so that the vCPU passes its
  * scheduling point; it then goes on by being executed again.
  *
- * The I/O permission of INS and OUTS has been checked by the CPU.
+ * The I/O permission of INS and OUTS has been checked by the CPU: of those that
+ * exited. Another vCPU may have changed the code since, or the exit was another
+ * one; what is not the I/O that exited is left for the CPU to execute.
  */
 #include "kernel/emulate_context.h"
 
 #include "kernel/vm.h"
 
-#define ELEMENTS_MAX 1024
+/* What elements of one call may cost: interrupts are off meanwhile, and what a
+ * device does costs more than RAM. */
+#define COST_MAX    1024
+#define COST_RAM    1
+#define COST_DEVICE 64
 
 /* Both operands; each remembers its page. */
 struct string {
@@ -47,20 +53,53 @@ static bool uses_to(uint8_t op)
 	return op != INSN_LODS && op != INSN_OUTS;
 }
 
+/* What is done at ES:rDI. */
+static uint32_t to_access(uint8_t op)
+{
+	if (op == INSN_CMPS || op == INSN_SCAS)
+		return ACCESS_READ;
+	return ACCESS_WRITE;
+}
+
 static bool open_element(struct emulation *em, struct string *s)
 {
 	uint8_t op = em->insn->op;
-	uint32_t access = ACCESS_WRITE;
-
-	if (op == INSN_CMPS || op == INSN_SCAS)
-		access = ACCESS_READ;
 
 	if (uses_from(op) &&
 	    !emulate_open(em, &s->from, em->insn->address.segment,
 			  s->from_offset, s->size, ACCESS_READ))
 		return false;
-	return !uses_to(op) || emulate_open(em, &s->to, SEGMENT_ES,
-					    s->to_offset, s->size, access);
+	return !uses_to(op) ||
+	       emulate_open(em, &s->to, SEGMENT_ES, s->to_offset, s->size,
+			    to_access(op));
+}
+
+static bool is_port(uint8_t op)
+{
+	return op == INSN_INS || op == INSN_OUTS;
+}
+
+/* The element is open. */
+static unsigned int cost(struct emulation *em, const struct string *s)
+{
+	uint8_t op = em->insn->op;
+
+	if (is_port(op) ||
+	    (uses_from(op) && !emulate_is_ram(em, &s->from, ACCESS_READ)) ||
+	    (uses_to(op) && !emulate_is_ram(em, &s->to, to_access(op))))
+		return COST_DEVICE;
+	return COST_RAM;
+}
+
+/* Is it the I/O that the CPU has checked and that exited? */
+static bool is_permitted(const struct emulation *em, const struct string *s)
+{
+	const struct vmexit *exit = &em->vcpu->exit;
+	uint16_t port = (uint16_t)em->vcpu->regs.gpr[GPR_RDX];
+
+	return exit->reason == EXIT_IO && exit->io.is_string &&
+	       exit->io.port == port && exit->io.size == s->size &&
+	       exit->io.is_in == (em->insn->op == INSN_INS);
 }
 
 static void do_element(struct emulation *em, struct string *s)
@@ -124,18 +163,21 @@ static bool is_over(const struct emulation *em, const struct string *s)
 enum emulate_result emulate_string(struct emulation *em)
 {
 	bool is_stepped = em->vcpu->regs.rflags & RFLAGS_TF;
-	unsigned int max = is_stepped ? 1 : ELEMENTS_MAX;
+	unsigned int left = is_stepped ? 1 : COST_MAX;
 	struct string s;
 
 	start(em, &s);
+	if (is_port(em->insn->op) && !is_permitted(em, &s))
+		return EMULATE_DONE; /* nothing happened, and RIP stays */
 	if (!s.count)
 		return emulate_finish(em);
-	for (unsigned int i = 0; i < max; i++) {
+	while (left) {
 		if (!open_element(em, &s)) {
 			/* flags of the elements before it */
 			em->vcpu->regs.rflags = em->rflags;
 			return EMULATE_FAULTED;
 		}
+		left -= (unsigned int)min_u64(left, cost(em, &s));
 		do_element(em, &s);
 		advance(em, &s);
 		write_registers(em, &s);

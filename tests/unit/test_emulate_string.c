@@ -63,9 +63,111 @@ static void rep_faults_in_the_middle(void **state)
 	assert_int_equal(ram(MACHINE_DATA + PAGE_SIZE + 96), 7);
 }
 
+/* An exit for string I/O at port 0x70, which the CPU has allowed. */
+static void tell_io(uint8_t size, bool is_in)
+{
+	struct vmexit *exit = &MACHINE_VCPU->exit;
+
+	exit->reason = EXIT_IO;
+	exit->io.port = 0x70;
+	exit->io.size = size;
+	exit->io.is_in = is_in;
+	exit->io.is_string = true;
+}
+
+/* A device takes longer than RAM, and interrupts are off. */
+static void rep_gives_way_sooner_at_devices(void **state)
+{
+	(void)state;
+	GPR(RCX) = 40;
+	GPR(RSI) = MACHINE_DATA;
+	GPR(RDX) = 0x70;
+	CODE(0xf3, 0x6e); /* rep outsb */
+	tell_io(1, false);
+	assert_int_equal(emulate_insn(MACHINE_VCPU), EMULATE_DONE);
+	assert_int_equal(GPR(RCX), 24);
+	assert_int_equal(machine_port_out, 16);
+	assert_int_equal(MACHINE_REGS->rip, MACHINE_CODE);
+	GPR(RCX) = 40;
+	GPR(RDI) = MACHINE_DEVICE;
+	CODE(0xf3, 0xa4); /* rep movsb to a device, then from it */
+	assert_int_equal(emulate_insn(MACHINE_VCPU), EMULATE_DONE);
+	assert_int_equal(GPR(RCX), 24);
+	GPR(RSI) = MACHINE_DEVICE;
+	GPR(RDI) = MACHINE_DATA;
+	assert_int_equal(emulate_insn(MACHINE_VCPU), EMULATE_DONE);
+	assert_int_equal(GPR(RCX), 8);
+	assert_int_equal(machine_reads, 16);
+	GPR(RCX) = 40;
+	GPR(RDI) = VM_LAPIC_BASE;
+	GPR(RAX) = 0;
+	CODE(0xf3, 0xab); /* rep stosd */
+	assert_int_equal(emulate_insn(MACHINE_VCPU), EMULATE_DONE);
+	assert_int_equal(GPR(RCX), 24);
+}
+
+/* 16 elements at most, wherever in them the device begins. */
+static void rep_gives_way_behind_ram(void **state)
+{
+	(void)state;
+	machine_set_pte(1, MACHINE_DEVICE | MACHINE_PTE);
+	GPR(RCX) = 200;
+	GPR(RDI) = MACHINE_DATA + PAGE_SIZE - 100;
+	CODE(0xf3, 0xaa); /* rep stosb */
+	assert_int_equal(emulate_insn(MACHINE_VCPU), EMULATE_DONE);
+	assert_in_range(machine_writes, 1, 16);
+	GPR(RDI) = MACHINE_DATA + PAGE_SIZE - 4;
+	GPR(RCX) = 20;
+	machine_writes = 0;
+	CODE(0xf3, 0x48, 0xab); /* rep stosq: the first is half in RAM */
+	assert_int_equal(emulate_insn(MACHINE_VCPU), EMULATE_DONE);
+	assert_int_equal(GPR(RCX), 4);
+}
+
+/* Nothing is done, and the guest would execute it again. */
+static void not_done(void)
+{
+	struct vcpu_regs before = *MACHINE_REGS;
+
+	assert_int_equal(emulate_insn(MACHINE_VCPU), EMULATE_DONE);
+	assert_memory_equal(&before, MACHINE_REGS, sizeof(before));
+	assert_int_equal(MACHINE_VCPU->event.kind, EVENT_NONE);
+	assert_int_equal(machine_port_in + machine_port_out, 0);
+}
+
+/* The code was changed after the exit: the CPU has not checked this I/O. */
+static void string_io_is_what_exited(void **state)
+{
+	(void)state;
+	MACHINE_STATE->cpl = 3;
+	GPR(RDX) = 0x70;
+	GPR(RSI) = GPR(RDI) = MACHINE_DATA;
+	CODE(0x6e); /* outsb */
+	tell(MACHINE_DEVICE, ACCESS_WRITE);
+	not_done();
+	tell_io(1, true);
+	not_done();
+	tell_io(2, false);
+	not_done();
+	tell_io(1, false);
+	MACHINE_VCPU->exit.io.is_string = false;
+	not_done();
+	tell_io(1, false);
+	GPR(RDX) = 0x10071;
+	not_done();
+	CODE(0x6c); /* insb */
+	GPR(RDX) = 0x70;
+	not_done();
+	tell_io(1, true);
+	GPR(RDX) = 0x10070; /* DX is the port */
+	done(1);
+	assert_int_equal(machine_port_in, 1);
+}
+
 static void string_io(void **state)
 {
 	(void)state;
+	tell_io(4, true);
 	memcpy(machine_port_bytes, "abcdefgh", 8);
 	GPR(RDX) = 0x70;
 	GPR(RCX) = 2;
@@ -78,6 +180,7 @@ static void string_io(void **state)
 	GPR(RCX) = 2;
 	MACHINE_REGS->rflags |= RFLAGS_DF;
 	CODE(0xf3, 0x6e); /* rep outsb, backwards */
+	tell_io(1, false);
 	done(2);
 	assert_memory_equal(machine_port_bytes, "ba", 2);
 	assert_int_equal(GPR(RSI), MACHINE_DATA - 1);
@@ -86,6 +189,7 @@ static void string_io(void **state)
 	machine_port_in = 0;
 	GPR(RDI) = MACHINE_DATA;
 	CODE(0x6c);
+	tell_io(1, true);
 	page_faults(MACHINE_DATA, 2);
 	assert_int_equal(machine_port_in, 0);
 }
@@ -185,6 +289,9 @@ int main(void)
 		TEST(rep_gives_way),
 		TEST(rep_of_nothing),
 		TEST(rep_faults_in_the_middle),
+		TEST(rep_gives_way_sooner_at_devices),
+		TEST(rep_gives_way_behind_ram),
+		TEST(string_io_is_what_exited),
 		TEST(string_io),
 		TEST(single_step),
 		TEST(locked_increments_are_not_lost),
