@@ -10,8 +10,7 @@
 enum emulate_result {
 	EMULATE_DONE, /* executed; RIP is behind it (or at it: REP goes on) */
 	EMULATE_FAULTED, /* the guest got an exception instead (event_raise) */
-	EMULATE_UNKNOWN, /* not an instruction we know: the bytes are in the
-			     log */
+	EMULATE_UNKNOWN, /* not an instruction we know */
 };
 
 /*
@@ -19,7 +18,8 @@ enum emulate_result {
  * instruction at RIP. Memory operands go through the guest's page tables, with
  * its rights (SMAP, SMEP, CPL; no protection keys), to RAM or to devices
  * (vm->mmio, the local APIC). Has effects only if it returns EMULATE_DONE, but
- * for REP: elements before one that faults are done. REP is bounded per call.
+ * for REP: elements before one that faults are done. REP is bounded per call. INS
+ * and OUTS are not executed, and RIP stays, unless they are what exited (EXIT_IO).
  */
 enum emulate_result emulate_insn(struct vcpu *vcpu);
 

@@ -8,7 +8,6 @@
 
 #include "kernel/cpu/x86_regs.h"
 #include "kernel/guest_walk.h"
-#include "kernel/lib/log.h"
 #include "kernel/lib/string.h"
 #include "kernel/vm.h"
 
@@ -169,21 +168,6 @@ static inline bool decode_given(struct emulation *em)
 	return decode_part(em, exit->memory.bytes, count) == INSN_OK;
 }
 
-static void log_unknown(const struct emulation *em)
-{
-	struct vcpu *vcpu = em->vcpu;
-	uint8_t b[8] = { 0 };
-
-	for (uint8_t i = 0; i < sizeof(b); i++) {
-		if (!emulate_fetch_byte(vcpu, i, &b[i]))
-			break;
-	}
-	log_debug("vCPU %u: unknown instruction %02x %02x %02x %02x %02x %02x "
-		  "%02x %02x at %#lx",
-		  vcpu->number, b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7],
-		  vcpu->regs.rip);
-}
-
 /* What is there cannot be executed. */
 static enum emulate_result refuse(struct emulation *em,
 				  enum insn_result decoded)
@@ -192,7 +176,7 @@ static enum emulate_result refuse(struct emulation *em,
 	case INSN_OK: return EMULATE_DONE;
 	case INSN_BAD: event_raise(em->vcpu, VECTOR_UD); break;
 	case INSN_TOO_LONG: emulate_raise_segment(em, SEGMENT_CS); break;
-	default: log_unknown(em); return EMULATE_UNKNOWN;
+	default: return EMULATE_UNKNOWN;
 	}
 	return EMULATE_FAULTED;
 }
@@ -209,7 +193,7 @@ static __attribute__((noinline)) enum emulate_result fetch_slowly(
 		event_raise_page_fault(em->vcpu, fetch_at(em, &fetch),
 				       fetch.error_code);
 		break;
-	case FETCH_DEVICE: log_unknown(em); return EMULATE_UNKNOWN;
+	case FETCH_DEVICE: return EMULATE_UNKNOWN;
 	}
 	return EMULATE_FAULTED;
 }

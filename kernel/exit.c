@@ -38,19 +38,39 @@ const char *const exit_reason_names[EXIT_REASON_COUNT] = {
 	[EXIT_UNKNOWN] = "unknown",
 };
 
+/* A process of the guest must not end the VM: its kernel gets an exception. */
+static bool is_user(const struct vcpu *vcpu)
+{
+	struct cpu_mode mode;
+
+	vcpu_ops->read_mode(vcpu, &mode);
+	return mode.cpl == 3;
+}
+
+static void unknown_insn(struct vcpu *vcpu)
+{
+	uint8_t b[8] = { 0 };
+
+	for (uint8_t i = 0; i < sizeof(b); i++) {
+		if (!emulate_fetch_byte(vcpu, i, &b[i]))
+			break;
+	}
+	vm_fault(vcpu->vm,
+		 "vCPU %u: unknown instruction %02x %02x %02x %02x %02x %02x "
+		 "%02x %02x at 0x%lx",
+		 vcpu->number, b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7],
+		 vcpu->regs.rip);
+}
+
 /* Not inline, as is exit_exception: exit_handle would get their stack frames. */
 static __attribute__((noinline)) void emulate(struct vcpu *vcpu)
 {
-	uint8_t bytes[4] = { 0 };
-
 	if (emulate_insn(vcpu) != EMULATE_UNKNOWN)
 		return;
-	for (uint8_t i = 0; i < sizeof(bytes); i++)
-		emulate_fetch_byte(vcpu, i, &bytes[i]);
-	vm_fault(vcpu->vm,
-		 "vCPU %u: unknown instruction %02x %02x %02x %02x at 0x%lx",
-		 vcpu->number, bytes[0], bytes[1], bytes[2], bytes[3],
-		 vcpu->regs.rip);
+	if (is_user(vcpu))
+		event_raise(vcpu, VECTOR_UD);
+	else
+		unknown_insn(vcpu);
 }
 
 static void exit_in(struct vcpu *vcpu, uint16_t port, uint8_t size)
@@ -84,17 +104,33 @@ static void exit_io(struct vcpu *vcpu)
 	vcpu_skip_insn(vcpu);
 }
 
-static void exit_device_memory(struct vcpu *vcpu)
+static void bad_table(struct vcpu *vcpu)
+{
+	if (is_user(vcpu))
+		event_raise_error(vcpu, VECTOR_GP, 0);
+	else
+		vm_fault(vcpu->vm,
+			 "vCPU %u: page table at device address 0x%lx",
+			 vcpu->number, vcpu->exit.memory.gpa.value);
+}
+
+static void bad_code(struct vcpu *vcpu)
+{
+	if (is_user(vcpu))
+		event_raise(vcpu, VECTOR_UD);
+	else
+		vm_fault(vcpu->vm, "vCPU %u: executes at device address 0x%lx",
+			 vcpu->number, vcpu->exit.memory.gpa.value);
+}
+
+static __attribute__((noinline)) void exit_device_memory(struct vcpu *vcpu)
 {
 	const struct vmexit *exit = &vcpu->exit;
 
 	if (exit->memory.is_table_walk)
-		vm_fault(vcpu->vm,
-			 "vCPU %u: page table at device address 0x%lx",
-			 vcpu->number, exit->memory.gpa.value);
+		bad_table(vcpu);
 	else if (exit->memory.access & ACCESS_EXECUTE)
-		vm_fault(vcpu->vm, "vCPU %u: executes at device address 0x%lx",
-			 vcpu->number, exit->memory.gpa.value);
+		bad_code(vcpu);
 	else
 		emulate(vcpu);
 }
