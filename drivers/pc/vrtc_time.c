@@ -15,6 +15,7 @@
 
 #define HOUR_PM	  BIT(7) /* in 12-hour format */
 #define ALARM_ANY 0xc0
+#define JUMPS_MAX 5
 
 static uint8_t encode(uint32_t value, struct vrtc_format format)
 {
@@ -131,27 +132,52 @@ static bool is_any(uint8_t value)
 	return value >= ALARM_ANY;
 }
 
+/* A part of the time of day: what the alarm wants of it. */
+struct part {
+	uint32_t wanted;
+	uint32_t length; /* seconds that one lasts */
+	uint32_t count;	 /* of them in the next larger part */
+	bool is_any;
+};
+
+/* Seconds from @rest, of a day, until the part is as wanted; 0: it is. */
+static uint32_t until(const struct part *part, uint32_t rest)
+{
+	uint32_t now = rest / part->length % part->count;
+
+	if (part->is_any || now == part->wanted)
+		return 0;
+	return (part->wanted + part->count - now) % part->count * part->length -
+	       rest % part->length;
+}
+
 int64_t vrtc_time_next_match(const struct vrtc_time *time,
 			     struct vrtc_format format, int64_t from)
 {
-	uint32_t hour = decode_hour(time->hour, format);
-	uint32_t minute = decode(time->minute, format);
-	uint32_t second = decode(time->second, format);
-	int64_t end = from + DAY_SECONDS;
+	const struct part parts[] = {
+		{ decode_hour(time->hour, format), 3600, 24,
+		  is_any(time->hour) },
+		{ decode(time->minute, format), 60, 60, is_any(time->minute) },
+		{ decode(time->second, format), 1, 60, is_any(time->second) },
+	};
+	uint32_t rest, jump;
 
-	/* each step leaves an hour, a minute or a second that does not match: at
-	 * most 24 + 2 * 60 + 2 * 60 steps */
-	while (from < end) {
-		uint32_t rest = (uint32_t)((from - SECONDS_MIN) % DAY_SECONDS);
-
-		if (!is_any(time->hour) && rest / 3600 != hour)
-			from += 3600 - rest % 3600;
-		else if (!is_any(time->minute) && rest / 60 % 60 != minute)
-			from += 60 - rest % 60;
-		else if (!is_any(time->second) && rest % 60 != second)
-			from++;
-		else
+	for (unsigned int i = 0; i < ARRAY_SIZE(parts); i++) {
+		if (!parts[i].is_any && parts[i].wanted >= parts[i].count)
+			return INT64_MAX;
+	}
+	/* each jump skips what does not match: at most to a second, from there
+	 * to a minute, an hour, and within it to the minute and the second */
+	for (unsigned int i = 0; i <= JUMPS_MAX; i++) {
+		rest = (uint32_t)((from - SECONDS_MIN) % DAY_SECONDS);
+		jump = until(&parts[0], rest);
+		if (!jump)
+			jump = until(&parts[1], rest);
+		if (!jump)
+			jump = until(&parts[2], rest);
+		if (!jump)
 			return from;
+		from += jump;
 	}
 	return INT64_MAX;
 }

@@ -113,6 +113,76 @@ static void survives_any_registers(void **state)
 	vrtc_time_encode(INT64_MAX, bcd_12);
 }
 
+static bool matches(uint8_t alarm, int tm, struct vrtc_format format)
+{
+	return alarm >= 0xc0 ||
+	       (format.is_binary ? alarm : (alarm >> 4) * 10 + (alarm & 15)) ==
+		       tm;
+}
+
+/* Second by second. */
+static int64_t walk(const struct vrtc_time *time, struct vrtc_format format,
+		    int64_t from)
+{
+	for (int64_t at = from; at < from + 86400; at++) {
+		if (matches(time->hour, (int)(at / 3600 % 24), format) &&
+		    matches(time->minute, (int)(at / 60 % 60), format) &&
+		    matches(time->second, (int)(at % 60), format))
+			return at;
+	}
+	return INT64_MAX;
+}
+
+/* From @from on, and from behind what that found. */
+static void check_alarm(const struct vrtc_time *time, struct vrtc_format format,
+			int64_t from)
+{
+	int64_t found = walk(time, format, from);
+
+	assert_int_equal(vrtc_time_next_match(time, format, from), found);
+	if (found != INT64_MAX)
+		assert_int_equal(vrtc_time_next_match(time, format, found + 1),
+				 walk(time, format, found + 1));
+}
+
+static void alarms_are_the_next_that_match(void **state)
+{
+	static const uint8_t values[] = { 0,	0x01, 0x09, 0x17, 0x18,
+					  0x23, 0x3b, 0x3c, 0x59, 0x60,
+					  0x7f, 0xbf, 0xc0, 0xff };
+	uint32_t random = 1;
+
+	(void)state;
+	for (unsigned int i = 0; i < 3000; i++) {
+		uint8_t v[3];
+		struct vrtc_time time = { 0 };
+
+		for (unsigned int j = 0; j < 3; j++) {
+			random = random * 1103515245 + 12345;
+			v[j] = values[(random >> 16) % sizeof(values)];
+		}
+		time.hour = v[0];
+		time.minute = v[1];
+		time.second = v[2];
+		check_alarm(&time, (struct vrtc_format){ i & 1, true },
+			    1614800000 + random % 100000);
+	}
+}
+
+/* A guest writes alarm registers as often as it likes. */
+static void alarms_that_never_come_cost_nothing(void **state)
+{
+	struct vrtc_time time = { .hour = 0xff, .minute = 0xff };
+	clock_t start = clock();
+
+	(void)state;
+	time.second = 0x7f;
+	for (unsigned int i = 0; i < 5000; i++)
+		assert_int_equal(vrtc_time_next_match(&time, binary_24, WALL),
+				 INT64_MAX);
+	assert_true(clock() - start < CLOCKS_PER_SEC / 4);
+}
+
 static void shows_the_wall_clock(void **state)
 {
 	(void)state;
@@ -306,6 +376,8 @@ int main(void)
 		cmocka_unit_test(calendar_is_the_c_librarys),
 		cmocka_unit_test(every_day_of_400_years),
 		cmocka_unit_test(survives_any_registers),
+		cmocka_unit_test(alarms_are_the_next_that_match),
+		cmocka_unit_test(alarms_that_never_come_cost_nothing),
 		cmocka_unit_test_setup(shows_the_wall_clock, reset),
 		cmocka_unit_test_setup(is_set_as_drivers_do, reset),
 		cmocka_unit_test_setup(tells_of_an_update_before_it_comes,
