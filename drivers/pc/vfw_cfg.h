@@ -14,8 +14,9 @@
 #define VFW_CFG_DMA_PORT  0x514
 #define VFW_CFG_FILES_MAX 24
 #define VFW_CFG_NAME_MAX  56 /* with the NUL */
-/* Longest single DMA read: it is done with vm->lock held. */
-#define VFW_CFG_DMA_MAX	 MIB
+/* Longest single DMA read: it is done with vm->lock held and interrupts off. More
+ * is an error, also of a file that is longer: read it in parts. */
+#define VFW_CFG_DMA_MAX	 (64 * KIB)
 #define VFW_CFG_E820_MAX 2
 
 /* An entry of the file directory, as the guest reads it. Big-endian. */
