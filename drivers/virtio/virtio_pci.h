@@ -54,6 +54,7 @@ struct virtio_pci {
 	uint64_t driver_features;	/* [b] as written */
 	uint16_t queue_select;		/* [b] */
 	uint16_t config_vector;		/* (a) */
+	bool has_logged;		/* [b] of a queue, since the reset */
 	uint8_t window;			/* (o) offset of the capability of
 					    VIRTIO_PCI_CAP_PCI_CFG */
 };

@@ -147,6 +147,7 @@ void virtio_pci_reset(struct virtio_pci *transport)
 	transport->device_feature_select = 0;
 	transport->driver_feature_select = 0;
 	transport->queue_select = 0;
+	transport->has_logged = false;
 	__atomic_store_n(&transport->config_vector, VIRTIO_PCI_VECTOR_NONE,
 			 __ATOMIC_RELAXED);
 	__atomic_store_n(&transport->isr, 0, __ATOMIC_SEQ_CST);
@@ -231,8 +232,9 @@ static void write_vector(const struct virtio_pci *transport, uint16_t *vector,
 
 /* Held, because a hostile driver may have notified it: the server must see either
  * a queue that is off or one that is complete. */
-static void enable_queue(struct virtio_device *device, uint16_t index)
+static void enable_queue(struct virtio_pci *transport, uint16_t index)
 {
+	struct virtio_device *device = transport->device;
 	int error;
 
 	if (!are_features_settled(device))
@@ -240,9 +242,11 @@ static void enable_queue(struct virtio_device *device, uint16_t index)
 	virtio_hold(device, index);
 	error = vq_enable(&device->queues[index], device->driver_features);
 	virtio_release(device, index);
-	if (error)
-		log_debug("%s: virtio queue %u not enabled: error %d",
-			  device->vm->name, index, -error);
+	if (!error || transport->has_logged)
+		return;
+	transport->has_logged = true;
+	log_debug("%s: virtio queue %u not enabled: error %d", device->vm->name,
+		  index, -error);
 }
 
 static void write_queue(struct virtio_pci *transport, uint64_t offset,
@@ -268,7 +272,7 @@ static void write_queue(struct virtio_pci *transport, uint64_t offset,
 		break;
 	case AT(queue_enable):
 		if (value == 1)
-			enable_queue(device, index);
+			enable_queue(transport, index);
 		break;
 	case AT(queue_desc):
 	case AT(queue_desc) + 4:

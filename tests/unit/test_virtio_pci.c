@@ -6,7 +6,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "fake.h"
 #include "kernel/lib/errno.h"
+#include "kernel/lib/log.h"
 #include "virtio_card.h"
 
 static int setup(void **state)
@@ -227,6 +229,26 @@ static void refuses_rings_outside_memory(void **state)
 	assert_int_equal(reg(QUEUE_ENABLE, 2), 1);
 }
 
+/* One line until the next reset, however often the driver tries. */
+static void says_once_what_it_refuses(void **state)
+{
+	(void)state;
+	fake_log_reset();
+	for (unsigned int i = 1; i < 3; i++) {
+		choose(VIRTIO_F_VERSION_1);
+		set_status(11);
+		set_reg(QUEUE_DESC + 4, 4, 0x100);
+		set_up_queue(0);
+		set_reg(QUEUE_ENABLE, 2, 1);
+		set_reg(QUEUE_SELECT, 2, 1);
+		set_reg(QUEUE_DESC + 4, 4, 0x100);
+		set_up_queue(1);
+		assert_int_equal(reg(QUEUE_ENABLE, 2), 0);
+		assert_int_equal(fake_log_count[LOG_DEBUG], i);
+		set_status(0);
+	}
+}
+
 static void odd_accesses_do_nothing(void **state)
 {
 	(void)state;
@@ -362,6 +384,7 @@ int main(void)
 		CASE(vectors_read_back),
 		CASE(enables_queues_once_features_are),
 		CASE(refuses_rings_outside_memory),
+		CASE(says_once_what_it_refuses),
 		CASE(odd_accesses_do_nothing),
 		CASE(configuration_has_bounds),
 		CASE(window_reaches_the_bar),
