@@ -201,6 +201,9 @@ static void ask(struct vcpu *vcpu, uint32_t windows)
 		return;
 	vcpu->windows = (uint8_t)windows;
 	vcpu_ops->set_windows(vcpu, windows);
+	/* what blocks an NMI may end without an exit of its own: look each time */
+	if (windows & WINDOW_NMI)
+		vcpu->is_event_due = true;
 }
 
 /*

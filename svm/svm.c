@@ -245,8 +245,8 @@ static void before_entry(struct vcpu *vcpu, struct svm_vcpu *svm,
 	vmcb->save.rsp = vcpu->regs.gpr[GPR_RSP];
 	vmcb->save.rip = vcpu->regs.rip;
 	vmcb->save.rflags = vcpu->regs.rflags;
-	if (svm->is_stepping) /* RF: not into a breakpoint again */
-		vmcb->save.rflags |= RFLAGS_TF | RFLAGS_RF;
+	if (svm->is_stepping)
+		svm_begin_step(vcpu);
 	vmcb->control.interrupt_state = vcpu->is_shadowed;
 	if ((vmcb->control.v_intr & VMCB_V_TPR) != vcpu->tpr >> 4) {
 		vmcb->control.v_intr ^=

@@ -105,6 +105,21 @@ void svm_note_iret(struct svm_vcpu *svm)
 	set_intercept1(svm->vmcb, VMCB_IRET, false);
 }
 
+/*
+ * What goes in pushes the flags, which are not to have our TF. And an instruction
+ * that was executed in software needs no step any more. RF: the breakpoint there,
+ * if there is one, has had its turn.
+ */
+void svm_begin_step(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = svm_of(vcpu);
+
+	if (svm->vmcb->control.event_inj || vcpu->regs.rip != svm->step_rip)
+		svm->is_stepping = false;
+	else
+		svm->vmcb->save.rflags |= RFLAGS_TF | RFLAGS_RF;
+}
+
 void svm_check_step(struct svm_vcpu *svm)
 {
 	if (svm->vmcb->save.rip == svm->step_rip)

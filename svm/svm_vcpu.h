@@ -38,6 +38,9 @@ void svm_write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 
 /* The exit was behind an instruction that changes what blocks NMIs. */
 void svm_note_iret(struct svm_vcpu *svm);
+/* Stepping was asked for: set the flags for the next entry. */
+void svm_begin_step(struct vcpu *vcpu);
+
 /* Look whether the instruction at step_rip has been executed. */
 void svm_check_step(struct svm_vcpu *svm);
 

@@ -266,6 +266,28 @@ static void steps_over_a_shadow(void **state)
 	assert_false(svm.is_stepping);
 }
 
+/* The instruction was executed in software, or something goes in instead. */
+static void gives_up_a_step(void **state)
+{
+	(void)state;
+	cpu->is_shadowed = true;
+	svm_set_windows(cpu, WINDOW_NMI);
+	svm_begin_step(cpu);
+	assert_int_equal(vmcb.save.rflags, RFLAGS_TF | RFLAGS_RF);
+	vmcb.save.rflags = 0;
+	vmcb.control.event_inj = 0x80000030;
+	svm_begin_step(cpu);
+	assert_false(svm.is_stepping);
+	assert_int_equal(vmcb.save.rflags, 0);
+	vmcb.control.event_inj = 0;
+	svm_set_windows(cpu, WINDOW_NMI);
+	assert_true(svm.is_stepping);
+	cpu->regs.rip++;
+	svm_begin_step(cpu);
+	assert_false(svm.is_stepping);
+	assert_int_equal(vmcb.save.rflags, 0);
+}
+
 static void reset_forgets_events(void **state)
 {
 	(void)state;
@@ -345,6 +367,7 @@ int main(void)
 		cmocka_unit_test_setup(blocks_nmis_until_iret_is_done, setup),
 		cmocka_unit_test_setup(steps_iret_for_a_waiting_nmi, setup),
 		cmocka_unit_test_setup(steps_over_a_shadow, setup),
+		cmocka_unit_test_setup(gives_up_a_step, setup),
 		cmocka_unit_test_setup(reset_forgets_events, setup),
 		cmocka_unit_test_setup(reads_back_what_is_written, setup),
 		cmocka_unit_test_setup(tells_the_code_size, setup),
