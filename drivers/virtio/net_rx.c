@@ -5,6 +5,11 @@
 #include "kernel/lib/string.h"
 #include "kernel/vm.h"
 
+/* What a packet may take: a descriptor for that many bytes, and some for those of
+ * drivers with odd ideas. */
+#define DESCRIPTOR_BYTES  64
+#define DESCRIPTORS_SPARE 32
+
 /* Header and head, as they go to the receiver. */
 struct start {
 	struct net_header header;
@@ -19,6 +24,7 @@ struct delivery {
 	uint64_t from_skip;	       /* bytes of it that are done */
 	struct start start;
 	uint32_t start_size;
+	uint32_t descriptors; /* of the receiver, that it may take */
 };
 
 enum outcome {
@@ -117,6 +123,25 @@ static enum outcome fill(struct delivery *delivery,
 	return copy(delivery, chain, part, size - part);
 }
 
+/*
+ * The sender pays for the receiver's descriptors, so a packet may take a few only:
+ * those of less than DESCRIPTOR_BYTES each, on average, lose it. Are there as many left
+ * as @size bytes of @chain take?
+ */
+static bool is_payable(struct delivery *delivery, const struct vq_chain *chain,
+		       uint32_t size)
+{
+	const struct vq_segment *to = chain->segments + chain->read_count;
+	uint32_t count = chain->read_count + chain->empty_count;
+
+	for (; size; to++, count++)
+		size -= (uint32_t)min_u64(size, to->size);
+	if (count > delivery->descriptors)
+		return false;
+	delivery->descriptors -= count;
+	return true;
+}
+
 /* Put the @count chains taken back, the last one first. */
 static void unwind(struct net_rx *rx, struct virtqueue *vq, uint32_t count)
 {
@@ -140,6 +165,7 @@ static enum outcome receive(struct delivery *delivery, struct net_rx *rx,
 	enum outcome outcome = RECEIVED;
 	uint32_t count = 0, done = 0;
 
+	delivery->descriptors = total / DESCRIPTOR_BYTES + DESCRIPTORS_SPARE;
 	while (done < total && outcome == RECEIVED) {
 		struct vq_chain *chain = count ? &rx->next : &rx->first;
 		int found = vq_next_chain(vq, chain);
@@ -154,7 +180,8 @@ static enum outcome receive(struct delivery *delivery, struct net_rx *rx,
 			(struct vq_used){ chain->id, chain->taken, part };
 		if (part == 0 || done + part < NET_HEADER_SIZE)
 			outcome = BROKEN;
-		else if ((part < total && !may_merge) || count == VQ_SIZE_MAX)
+		else if ((part < total && !may_merge) || count == VQ_SIZE_MAX ||
+			 !is_payable(delivery, chain, part))
 			outcome = LOST;
 		else
 			outcome = fill(delivery, chain, done, part);
@@ -171,11 +198,13 @@ static enum outcome receive(struct delivery *delivery, struct net_rx *rx,
 	return outcome;
 }
 
-/* The device may have been reset since the sender looked at its features. */
-static bool may_receive(const struct virtio_net *net,
+/* The device may have been reset since the sender looked at its features and
+ * chose one of its pairs. */
+static bool may_receive(const struct virtio_net *net, uint16_t pair,
 			const struct net_frame *frame)
 {
 	return virtio_is_live(&net->device) &&
+	       pair < __atomic_load_n(&net->pair_count, __ATOMIC_RELAXED) &&
 	       !(frame->features & ~net->device.driver_features);
 }
 
@@ -191,7 +220,7 @@ void net_rx_deliver(struct virtio_net *net, uint16_t pair,
 
 	begin(&delivery);
 	spin_lock(&rx->lock);
-	if (may_receive(net, frame))
+	if (may_receive(net, pair, frame))
 		outcome =
 			receive(&delivery, rx,
 				net->device.driver_features & NET_F_MRG_RXBUF);

@@ -20,6 +20,7 @@
 
 #define VQ_SIZE_MAX	256
 #define VQ_SEGMENTS_MAX 256 /* of one chain, indirect ones too */
+#define VQ_EMPTY_MAX	32  /* descriptors of one chain */
 
 struct vq_segment {
 	gpa_t base;
@@ -34,7 +35,8 @@ struct vq_chain {
 	uint16_t taken; /* ring slots it takes (packed) */
 	uint32_t read_count;
 	uint32_t write_count;
-	uint64_t read_size; /* bytes in all */
+	uint32_t empty_count; /* descriptors that say nothing */
+	uint64_t read_size;   /* bytes in all */
 	uint64_t write_size;
 	struct vq_segment segments[VQ_SEGMENTS_MAX]; /* read ones first */
 };

@@ -55,6 +55,7 @@ static inline void vq_chain_clear(struct vq_chain *chain)
 	chain->taken = 0;
 	chain->read_count = 0;
 	chain->write_count = 0;
+	chain->empty_count = 0;
 	chain->read_size = 0;
 	chain->write_size = 0;
 }
@@ -66,7 +67,8 @@ static inline void vq_chain_clear(struct vq_chain *chain)
  * Append what @desc describes. -EINVAL. Inline: every descriptor passes here.
  *
  * An empty descriptor says nothing, and users of a chain need not know of it: the
- * specification neither allows nor forbids one.
+ * specification neither allows nor forbids one. But it takes time to read, and in
+ * a receive queue that is another VM's: so there may be a few only.
  */
 static inline int vq_chain_add(struct vq_chain *chain,
 			       const struct vq_desc *desc)
@@ -74,7 +76,7 @@ static inline int vq_chain_add(struct vq_chain *chain,
 	uint32_t count = chain->read_count + chain->write_count;
 
 	if (desc->size == 0)
-		return 0;
+		return ++chain->empty_count > VQ_EMPTY_MAX ? -EINVAL : 0;
 	if (count == VQ_SEGMENTS_MAX || desc->base + desc->size < desc->base)
 		return -EINVAL;
 	chain->segments[count] =

@@ -147,13 +147,96 @@ static void deep_checksums(void **state)
 	assert_got(1, frame, 1000);
 }
 
+/* 64 bytes, one a descriptor, 32 of them to a chain, then plenty at once: whoever
+ * sends does not walk through all those descriptors. */
+static void crumbs_lose_packets(void **state)
+{
+	struct vq_buffer buffers[32];
+
+	(void)state;
+	card_start(1, NET_F_MRG_RXBUF);
+	for (uint32_t i = 0; i < 32; i++)
+		buffers[i] = (struct vq_buffer){ BENCH_POSTED + i, 1,
+						 VQ_DESC_WRITE };
+	for (uint32_t i = 0; i < 2; i++)
+		vq_driver_add(&cards[1].drivers[RX(0)], buffers, 32);
+	post(1, 0, 2000);
+	make_frame(frame, 1000, 1, 0, 1);
+	send(0, frame, 1000);
+	assert_int_equal(take(1), 0);
+	assert_int_equal(virtio_net_counts(net(1)).dropped, 1);
+	assert_int_equal(net(1)->device.queues[RX(0)].next_avail, 0);
+}
+
+/* @count descriptors of @size bytes that take nothing in, then room for a small
+ * frame in two pieces: is it received? */
+static bool is_received(uint32_t count, uint32_t size)
+{
+	struct vq_driver *driver = &cards[1].drivers[RX(0)];
+	struct vq_buffer buffers[40];
+	uint32_t written;
+	uint16_t id;
+
+	card_start(1, NET_F_MRG_RXBUF);
+	for (uint32_t i = 0; i < count; i++)
+		buffers[i] = (struct vq_buffer){ BENCH_POSTED, size, 0 };
+	buffers[count] = (struct vq_buffer){ BENCH_POSTED, 12, VQ_DESC_WRITE };
+	buffers[count + 1] =
+		(struct vq_buffer){ BENCH_POSTED + 12, 2000, VQ_DESC_WRITE };
+	vq_driver_add(driver, buffers, count + 2);
+	make_frame(frame, 60, 1, 0, 1);
+	send(0, frame, 60);
+	return vq_driver_take(driver, &id, &written);
+}
+
+static void useless_ones_count(void **state)
+{
+	(void)state;
+	for (uint32_t size = 0; size < 2; size++) {
+		assert_true(is_received(31, size));
+		assert_false(is_received(32, size));
+	}
+	assert_false(cards[1].device->status & VIRTIO_STATUS_NEEDS_RESET);
+}
+
+/* The receiver was reset after the sender chose among its pairs. */
+static void no_pair_that_is_gone(void **state)
+{
+	static struct net_packet packet;
+	static struct vq_chain chain = {
+		.read_count = 1,
+		.read_size = 1012,
+		.segments = { { { BENCH_SEND }, 1012 } },
+	};
+	struct net_frame to_come;
+
+	(void)state;
+	bench_stop();
+	bench_start(4);
+	packet = (struct net_packet){
+		.vq = &cards[0].device->queues[TX(0)],
+		.chain = &chain,
+		.size = 1000,
+	};
+	to_come = net_packet_whole(&packet);
+	post(1, 3, 2000);
+	net(1)->pair_count = 4;
+	net_rx_deliver(net(1), 3, &to_come);
+	assert_int_equal(take_from(1, 3), 1012);
+	post(1, 3, 2000);
+	net(1)->pair_count = 3;
+	net_rx_deliver(net(1), 3, &to_come);
+	assert_int_equal(take_from(1, 3), 0);
+	assert_int_equal(virtio_net_counts(net(1)).dropped, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-		TEST(refuses_lies),
-		TEST(refuses_other_frames),
-		TEST(deep_checksums),
+		TEST(refuses_lies),	  TEST(refuses_other_frames),
+		TEST(deep_checksums),	  TEST(crumbs_lose_packets),
+		TEST(useless_ones_count), TEST(no_pair_that_is_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -257,6 +257,27 @@ static void bounds_segments(void **state)
 }
 
 /* The id is the driver's own affair: it gets back what it gave. */
+static void bounds_empty_descriptors(void **state)
+{
+	static const struct vq_buffer empty = { DATA, 0, 0 };
+	static const struct vq_buffer one = { DATA, 1, 0 };
+	struct vq_buffer buffers[VQ_EMPTY_MAX + 2];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
+		start(64, formats[i]);
+		for (uint32_t j = 0; j < VQ_EMPTY_MAX + 1; j++)
+			buffers[j] = empty;
+		buffers[VQ_EMPTY_MAX + 1] = one;
+		vq_driver_add(&driver, buffers + 1, VQ_EMPTY_MAX + 1);
+		assert_int_equal(vq_next_chain(&vq, &chain), 1);
+		assert_int_equal(chain.read_size, 1);
+		start(64, formats[i]);
+		vq_driver_add(&driver, buffers, VQ_EMPTY_MAX + 2);
+		assert_refused();
+	}
+}
+
 static void gives_back_any_packed_id(void **state)
 {
 	static const uint16_t ids[] = { 0, 7, 8, 0x8000, 0xffff };
@@ -306,6 +327,7 @@ int main(void)
 				       set_up),
 		cmocka_unit_test_setup(refuses_jumps_of_the_index, set_up),
 		cmocka_unit_test_setup(bounds_segments, set_up),
+		cmocka_unit_test_setup(bounds_empty_descriptors, set_up),
 		cmocka_unit_test_setup(gives_back_any_packed_id, set_up),
 		cmocka_unit_test_setup(keeps_its_copy, set_up),
 	};
