@@ -261,6 +261,19 @@ static void before_entry(struct vcpu *vcpu, struct svm_vcpu *svm,
 	}
 }
 
+/*
+ * TCG's VMRUN does not load the shadow of STI or MOV SS. Two consequences, or an
+ * interrupt would go in between STI and HLT, and the HLT wait for the next one:
+ * if an interrupt of the machine ended the run before the guest's next
+ * instruction, the shadow is still there, whatever the CPU says; and event.c has
+ * to look at what waits before the guest runs on, not at the next window.
+ */
+static bool is_still_shadowed(const struct vcpu *vcpu, const struct vmcb *vmcb)
+{
+	return vcpu->is_shadowed && vmcb->save.rip == vcpu->regs.rip &&
+	       vmcb->control.exit_code == VMCB_EXIT_INTR;
+}
+
 static void after_exit(struct vcpu *vcpu, struct svm_vcpu *svm)
 {
 	struct vmcb *vmcb = svm->vmcb;
@@ -271,12 +284,15 @@ static void after_exit(struct vcpu *vcpu, struct svm_vcpu *svm)
 		vmcb->save.rflags =
 			(vmcb->save.rflags & ~(RFLAGS_TF | RFLAGS_RF)) |
 			(vcpu->regs.rflags & (RFLAGS_TF | RFLAGS_RF));
+	vcpu->is_shadowed =
+		(vmcb->control.interrupt_state & VMCB_INTERRUPT_SHADOW) ||
+		is_still_shadowed(vcpu, vmcb);
+	if (vcpu->is_shadowed)
+		vcpu->is_event_due = true;
 	vcpu->regs.gpr[GPR_RAX] = vmcb->save.rax;
 	vcpu->regs.gpr[GPR_RSP] = vmcb->save.rsp;
 	vcpu->regs.rip = vmcb->save.rip;
 	vcpu->regs.rflags = vmcb->save.rflags;
-	vcpu->is_shadowed =
-		vmcb->control.interrupt_state & VMCB_INTERRUPT_SHADOW;
 	if (tpr_class != vcpu->tpr >> 4)
 		vcpu->tpr = (uint8_t)(tpr_class << 4);
 	vmcb->control.event_inj = 0;
