@@ -6,7 +6,6 @@
 #define DR6_B1	  BIT(1)
 #define DR6_BD	  BIT(13)
 #define DR7_GD	  BIT(13)
-#define TESTDEV	  0xff000000UL
 
 static uint64_t rips[STEPS_MAX], states[STEPS_MAX];
 static volatile uint32_t step_count;

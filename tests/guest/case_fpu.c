@@ -8,11 +8,11 @@ struct registers {
 static struct registers wanted[CPUS_MAX], found[CPUS_MAX];
 static uint8_t area[4096] __attribute__((aligned(64)));
 
-#define EACH(X)                                                               \
-	X(0)                                                                  \
-	X(1)                                                                  \
-	X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) \
-		X(15)
+/* clang-format off */
+#define EACH(X) \
+	X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) \
+	X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+/* clang-format on */
 #define LOAD_YMM(n)  "vmovdqa 32*" #n "(%0), %%ymm" #n "\n"
 #define STORE_YMM(n) "vmovdqa %%ymm" #n ", 32*" #n "(%0)\n"
 #define LOAD_XMM(n)  "movdqa 32*" #n "(%0), %%xmm" #n "\n"

@@ -11,6 +11,8 @@
  *	main.c      choice, result		print.c    serial port
  *	trap.c      exceptions and interrupts	smp.c      other CPUs
  *	lapic.c     the local APIC		time.c     TSC as a clock
+ *	pci.c       configuration space		virtio.c   an entropy driver
+ *	real.asm    to real mode and back
  *	case_*.c    the cases
  *
  * A case runs on CPU 0 with interrupts off, 8259s masked, local APIC enabled
@@ -64,7 +66,7 @@ void case_check_equal(const char *file, int line, const char *what,
 
 /* Of the case that runs. */
 extern uint32_t case_vcpus;
-/* Is this our hypervisor, or any that shows KVM's signature? */
+/* Does CPUID show KVM's signature? */
 bool is_guest(void);
 
 /* Printed as it is, with a new line. %s %u %x (32 bits) %lx %lu %d %c. */

@@ -123,6 +123,21 @@ void rng_start(uint64_t features)
 	put8(COMMON_STATUS, status | STATUS_DRIVER_OK);
 }
 
+void rng_begin(void)
+{
+	rng_find();
+	rng_start(0);
+}
+
+void rng_set_desc(uint32_t number, uint64_t address, uint32_t size,
+		  uint16_t flags, uint16_t next)
+{
+	ring.desc[number].address = address;
+	ring.desc[number].size = size;
+	ring.desc[number].flags = flags;
+	ring.desc[number].next = next;
+}
+
 void rng_notify(void)
 {
 	*(volatile uint16_t *)rng.queue_notify = 0;

@@ -57,7 +57,11 @@ void rng_reset(void);
 void rng_start(uint64_t features);
 void rng_notify(void);
 uint8_t rng_status(void);
-/* Make descriptor 0 available, as entry avail.index. */
+/* rng_find, rng_start without features. */
+void rng_begin(void);
+void rng_set_desc(uint32_t number, uint64_t address, uint32_t size,
+		  uint16_t flags, uint16_t next);
+/* Make the chain that begins at @head available. */
 void rng_offer(uint16_t head);
 /* A good request on the split ring, after rng_start. */
 void rng_request(void);
