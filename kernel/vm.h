@@ -15,6 +15,7 @@
 
 #include "boot/config.h"
 #include "kernel/io.h"
+#include "kernel/lib/char_ring.h"
 #include "kernel/lib/diag.h"
 #include "kernel/lib/list.h"
 #include "kernel/lib/spinlock.h"
@@ -73,6 +74,14 @@ struct vm_line {
 	char text[VM_LINE_MAX];
 };
 
+/* Console output that waits to be shown: vm_console.c, by its lock of rings. */
+struct vm_output {
+	struct list link; /* in the list of those that wait */
+	bool is_awaited;  /* a device waits for room */
+	uint64_t lost;	  /* characters written without room */
+	struct char_ring ring;
+};
+
 /* What a vCPU's CPUID shows: exit_cpuid.h. */
 struct cpuid_table;
 
@@ -107,7 +116,8 @@ struct vm {
 	uint32_t panicked;	/* the guest's kernel said so (pvpanic) */
 	struct list link;	/* in the list of consoles */
 	bool has_input;		/* by the console's list lock */
-	struct vm_line line;	/* of console output, not complete yet */
+	struct vm_line line;	/* of console output, by the same lock */
+	struct vm_output output;
 	const struct config_vm *config; /* (o) */
 };
 
@@ -143,7 +153,16 @@ uint64_t vm_time(const struct vm *vm);
 uint64_t vm_wall_time(const struct vm *vm);
 
 /* Bytes that the guest sent to its console (serial port or virtio console port
- * 0). Any lock but the console's. */
+ * 0); a thread shows them soon. What there is no room for is lost. Any lock but
+ * the console's. */
 void vm_console_write(struct vm *vm, const char *data, uint32_t size);
+
+/* Is there room for what a device sends at once? If not, pc_console_ready comes
+ * when there is. Locks as above. */
+#define VM_CONSOLE_ROOM 512
+bool vm_console_has_room(struct vm *vm);
+
+/* Sleep until there is, or the VM ends. On a thread, no lock held. */
+void vm_console_wait(struct vm *vm);
 
 #endif

@@ -8,14 +8,17 @@
 
 #include "kernel/vm.h"
 
+/* The first one starts the thread that shows output. No lock held. */
 void vm_console_open(struct vm *vm);
+/* Nobody writes any more; vm_console_flush, too. */
 void vm_console_close(struct vm *vm);
 
 /* Does the VM have devices that take what is typed? Not while it is made, taken
  * down or restarted. */
 void vm_console_connect(struct vm *vm, bool is_connected);
 
-/* Show what there is of an incomplete line. */
+/* Show all that was written, and what there is of an incomplete line. On a thread,
+ * no lock held. */
 void vm_console_flush(struct vm *vm);
 
 /* Characters typed. On a thread, with no lock held. */

@@ -183,6 +183,14 @@ void pc_console_input(struct vm *vm, const char *data, uint32_t size)
 	}
 }
 
+void pc_console_ready(struct vm *vm)
+{
+	spin_lock(&vm->lock);
+	if (vm->pc)
+		vserial_settle(&vm->pc->serial);
+	spin_unlock(&vm->lock);
+}
+
 void pc_press_power_button(struct vm *vm)
 {
 	spin_lock(&vm->lock);

@@ -48,6 +48,10 @@ void pc_set_console(struct vm *vm, struct virtio_device *console);
 /* The guest writes to it. No lock needed. */
 void pc_note_console_use(struct vm *vm);
 
+/* vm_console_has_room after it had none. Takes vm->lock; the locks before that may
+ * be held. Nothing if @vm has no devices. */
+void pc_console_ready(struct vm *vm);
+
 /* Press the power button: SCI with PWRBTN_STS. Takes vm->lock. */
 void pc_press_power_button(struct vm *vm);
 

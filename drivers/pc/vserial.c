@@ -75,6 +75,14 @@ static uint8_t received_cause(const struct vserial *serial)
 	return IIR_TIMEOUT;
 }
 
+/* A full console holds the transmitter up: drivers wait for it, as for a slow
+ * line. There is room for a whole FIFO when it looks empty, because that is what
+ * drivers then send. */
+static bool is_empty(const struct vserial *serial)
+{
+	return (serial->mcr & MCR_LOOP) || vm_console_has_room(serial->vm);
+}
+
 /* The enabled cause of highest priority. */
 static uint8_t cause(const struct vserial *serial)
 {
@@ -82,7 +90,8 @@ static uint8_t cause(const struct vserial *serial)
 		return IIR_LINE;
 	if ((serial->ier & IER_RECEIVED) && serial->input_count)
 		return received_cause(serial);
-	if ((serial->ier & IER_EMPTY) && serial->is_empty_pending)
+	if ((serial->ier & IER_EMPTY) && serial->is_empty_pending &&
+	    is_empty(serial))
 		return IIR_EMPTY;
 	if ((serial->ier & IER_MODEM) && serial->msr_delta)
 		return IIR_MODEM;
@@ -91,7 +100,7 @@ static uint8_t cause(const struct vserial *serial)
 
 /* MCR's OUT2 is not asked, though it gates the line on a PC's card: guests that
  * were only ever tried on emulators leave it clear. */
-static void settle(struct vserial *serial)
+void vserial_settle(struct vserial *serial)
 {
 	bool is_high = cause(serial) != IIR_NONE;
 
@@ -117,7 +126,7 @@ void vserial_input(struct vserial *serial, const char *data, uint32_t size)
 {
 	for (uint32_t i = 0; i < size; i++)
 		receive(serial, data[i]);
-	settle(serial);
+	vserial_settle(serial);
 }
 
 static uint8_t take_received(struct vserial *serial)
@@ -143,7 +152,7 @@ static void transmit(struct vserial *serial, char c)
 	/* the interrupt goes away and comes back: an edge-triggered input must
 	 * see that */
 	serial->is_empty_pending = false;
-	settle(serial);
+	vserial_settle(serial);
 	if (serial->mcr & MCR_LOOP)
 		receive(serial, c);
 	else
@@ -162,7 +171,7 @@ static uint8_t read_iir(struct vserial *serial)
 
 static uint8_t read_lsr(struct vserial *serial)
 {
-	uint8_t value = LSR_EMPTY;
+	uint8_t value = is_empty(serial) ? LSR_EMPTY : 0;
 
 	if (serial->input_count)
 		value |= LSR_RECEIVED;
@@ -260,7 +269,7 @@ static uint64_t serial_read(void *device, uint64_t offset, unsigned int size)
 
 	for (unsigned int i = 0; i < size; i++)
 		value |= (uint64_t)read_register(serial, offset + i) << (8 * i);
-	settle(serial);
+	vserial_settle(serial);
 	return value;
 }
 
@@ -271,7 +280,7 @@ static void serial_write(void *device, uint64_t offset, unsigned int size,
 
 	for (unsigned int i = 0; i < size; i++)
 		write_register(serial, offset + i, (uint8_t)(value >> (8 * i)));
-	settle(serial);
+	vserial_settle(serial);
 }
 
 static const struct io_ops serial_ops = { serial_read, serial_write };

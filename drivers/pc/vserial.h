@@ -36,6 +36,10 @@ struct vserial {
 /* Reset state. Adds ports. -E of io_add. */
 int vserial_init(struct vserial *serial, struct vm *vm);
 
+/* The console may have room again: set the interrupt line as it is to be. vm->lock
+ * held. */
+void vserial_settle(struct vserial *serial);
+
 /* Receive; what does not fit is lost and noted as overrun. vm->lock held. */
 void vserial_input(struct vserial *serial, const char *data, uint32_t size);
 

@@ -53,6 +53,8 @@ static int write_out(struct virtio_device *device, struct virtqueue *vq,
 
 		if (error)
 			return error;
+		if (!vm_console_has_room(device->vm))
+			vm_console_wait(device->vm);
 		pc_note_console_use(device->vm);
 		vm_console_write(device->vm, piece, (uint32_t)size);
 		done += size;

@@ -1,7 +1,7 @@
 /*
  * The console of virtio 1.2, 5.3 "Console Device". [pure]
  *
- * Output is on the VM's console when the driver's notification ends. Typed
+ * Output is with the VM's console when the driver's notification ends. Typed
  * characters go straight into the driver's buffers; while it has none, up to
  * CONSOLE_INPUT_MAX of them wait. Receive queues belong to whoever has
  * console_port.lock, so that characters can come from any thread; reset and destroy

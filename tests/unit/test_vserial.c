@@ -47,6 +47,30 @@ static void writes_to_the_console(void **state)
 	assert_int_equal(fake_irq_count, 0);
 }
 
+static void waits_for_the_console(void **state)
+{
+	(void)state;
+	out8(IER, 2);
+	out8(DATA, 'a');
+	assert_true(irq());
+	fake_console_is_full = true;
+	out8(DATA, 'b');
+	assert_false(irq());
+	assert_int_equal(in8(LSR), 0);
+	assert_int_equal(in8(IIR), 0x01);
+	fake_console_is_full = false;
+	assert_false(irq());
+	vserial_settle(&serial);
+	assert_true(irq());
+	assert_int_equal(in8(LSR), 0x60);
+	assert_int_equal(in8(IIR), 0x02);
+	assert_false(irq());
+	/* what goes round never gets there */
+	fake_console_is_full = true;
+	out8(MCR, 0x10);
+	assert_int_equal(in8(LSR), 0x60);
+}
+
 static void divisor_hides_data(void **state)
 {
 	(void)state;
@@ -178,6 +202,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(writes_to_the_console, reset),
+		cmocka_unit_test_setup(waits_for_the_console, reset),
 		cmocka_unit_test_setup(divisor_hides_data, reset),
 		cmocka_unit_test_setup(receives, reset),
 		cmocka_unit_test_setup(fifo_has_trigger_and_timeout, reset),

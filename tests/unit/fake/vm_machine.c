@@ -25,6 +25,8 @@ uint64_t fake_msi_address;
 uint32_t fake_msi_data;
 char fake_console[4096];
 uint32_t fake_console_size;
+bool fake_console_is_full;
+uint32_t fake_console_waits;
 
 static struct vcpu *vcpu_list[FAKE_VCPUS_MAX];
 
@@ -45,6 +47,8 @@ void fake_vm_reset(uint32_t vcpu_count, uint64_t ram_size)
 	fake_tsc_hz = 1000000000;
 	fake_windows = fake_irq_count = fake_msi_count = 0;
 	fake_console_size = 0;
+	fake_console_is_full = false;
+	fake_console_waits = 0;
 	fake_end = VM_END_NONE;
 	fake_fault[0] = '\0';
 	fake_vm.lock = (struct spinlock)SPINLOCK_INIT(LOCK_RANK_VM);
@@ -121,6 +125,19 @@ void vm_console_write(struct vm *vm, const char *data, uint32_t size)
 		if (fake_console_size < sizeof(fake_console))
 			fake_console[fake_console_size++] = data[i];
 	}
+}
+
+bool vm_console_has_room(struct vm *vm)
+{
+	(void)vm;
+	return !fake_console_is_full;
+}
+
+void vm_console_wait(struct vm *vm)
+{
+	(void)vm;
+	fake_console_waits++;
+	fake_console_is_full = false;
 }
 
 void vcpu_request(struct vcpu *vcpu, uint32_t request)

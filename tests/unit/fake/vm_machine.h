@@ -29,6 +29,8 @@ extern uint64_t fake_msi_address;
 extern uint32_t fake_msi_data;
 extern char fake_console[4096]; /* vm_console_write */
 extern uint32_t fake_console_size;
+extern bool fake_console_is_full;   /* !vm_console_has_room() */
+extern uint32_t fake_console_waits; /* vm_console_wait() calls */
 
 /* All zero again; @vcpu_count vCPUs without local APICs; guest RAM of @ram_size
  * bytes at 0 (0: none, and no fake RAM is set up). */
