@@ -66,7 +66,7 @@ void console_port_input(struct virtio_console *console, uint16_t index,
 	struct virtio_device *device = &console->device;
 	struct console_port *port = &console->ports[index];
 	struct virtqueue *vq = &device->queues[in_queue(index)];
-	bool is_signal_due;
+	bool is_signal_due = false;
 	uint16_t vector;
 	int error = 0;
 
@@ -74,8 +74,8 @@ void console_port_input(struct virtio_console *console, uint16_t index,
 	if (virtio_is_live(device)) {
 		push(port, data, size);
 		error = drain(port, vq);
+		is_signal_due = vq_take_signal(vq);
 	}
-	is_signal_due = vq_take_signal(vq);
 	vector = __atomic_load_n(&vq->vector, __ATOMIC_RELAXED);
 	spin_unlock(&port->lock);
 	if (is_signal_due)

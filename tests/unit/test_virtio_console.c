@@ -385,6 +385,29 @@ static void stops_when_nobody_is_there(void **state)
 	fake_vm.end = VM_END_NONE;
 }
 
+/* A console without room: the output comes later, all of it. */
+static void waits_for_room(void **state)
+{
+	char text[1000];
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	fake_console_is_full = true;
+	write_out(text, sizeof(text));
+	assert_int_equal(fake_console_waits, 1);
+	assert_int_equal(fake_console_size, 1000);
+}
+
+/* A device that was reset has no rings to ask whether they want an interrupt. */
+static void no_signal_after_reset(void **state)
+{
+	(void)state;
+	console->queues[IN].unsignalled = 1;
+	console->status = 0;
+	virtio_console_input(console, "x", 1);
+	assert_int_equal(console->queues[IN].unsignalled, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -394,6 +417,7 @@ int main(void)
 		TEST(keeps_some_input),	     TEST(follows_the_guest),
 		TEST(forgets_on_reset),	     TEST(introduces_its_port),
 		TEST(misuse_fails),	     TEST(stops_when_nobody_is_there),
+		TEST(waits_for_room),	     TEST(no_signal_after_reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
