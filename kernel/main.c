@@ -129,9 +129,11 @@ static void map_modules(const struct boot_info *info)
 	}
 }
 
-/* Those of basalt.conf that start with the machine. */
-static void launch_vms(const struct boot_state *boot)
+/* Those of basalt.conf that start with the machine. A thread, because making a VM
+ * passes scheduling points, where the idle thread would wait for all VMs to idle. */
+static void launch_vms(void *argument)
 {
+	const struct boot_state *boot = argument;
 	struct config_cursor cursor = config_open(boot->config_text);
 	static struct config_vm vm; /* too large for the stack */
 	struct diag why;
@@ -148,6 +150,12 @@ static void launch_vms(const struct boot_state *boot)
 			log_error("vm %.*s: not started: %s",
 				  SLICE_ARGS(vm.name), why.text);
 	}
+}
+
+static void start_vms(struct boot_state *boot)
+{
+	if (!thread_create(cpu_number(), launch_vms, boot, "launch"))
+		stop("not enough memory to start VMs");
 }
 
 static uint64_t free_memory(uint32_t node_count)
@@ -193,6 +201,6 @@ _Noreturn void hv_main(struct boot_state *boot)
 	report_ready(boot);
 	selftest_start(boot->config.selftest);
 	console_input_start(&boot->platform); /* keys, to guests */
-	launch_vms(boot); /* those that start by themselves */
+	start_vms(boot); /* those that start by themselves */
 	thread_idle();
 }
