@@ -2,6 +2,7 @@
 #include "tests/guest/guest.h"
 
 static volatile uint32_t count, depth, depth_max, wanted;
+static volatile bool is_over_now;
 
 static void send_nmi(uint32_t to)
 {
@@ -147,7 +148,7 @@ void case_nmi_other(void)
 static void spin_with_exits(void *argument)
 {
 	(void)argument;
-	while (!wanted)
+	while (!is_over_now)
 		cpuid(0, 0);
 }
 
@@ -166,7 +167,7 @@ void case_nmi_many(void)
 	send_nmi(1);
 	WAIT_FOR(count > before);
 	CHECK_EQ(depth_max, 1);
-	wanted = 1;
+	is_over_now = true;
 	smp_wait(1);
 }
 
