@@ -129,13 +129,15 @@ static void map_modules(const struct boot_info *info)
 	}
 }
 
+/* Of start_vms, then launch_vms: too large for a stack. */
+static struct config_vm vm;
+
 /* Those of basalt.conf that start with the machine. A thread, because making a VM
  * passes scheduling points, where the idle thread would wait for all VMs to idle. */
 static void launch_vms(void *argument)
 {
 	const struct boot_state *boot = argument;
 	struct config_cursor cursor = config_open(boot->config_text);
-	static struct config_vm vm; /* too large for the stack */
 	struct diag why;
 
 	vm_init(&boot->info);
@@ -154,7 +156,10 @@ static void launch_vms(void *argument)
 
 static void start_vms(struct boot_state *boot)
 {
-	if (!thread_create(cpu_number(), launch_vms, boot, "launch"))
+	struct config_cursor cursor = config_open(boot->config_text);
+
+	if (config_next_vm(&cursor, &vm) &&
+	    !thread_create(cpu_number(), launch_vms, boot, "launch"))
 		stop("not enough memory to start VMs");
 }
 

@@ -45,14 +45,14 @@ class Shell:
     def __init__(self, machine, limit=BOOT_LIMIT):
         self.machine = machine
         machine.expect(PROMPT, limit)
-        # without echo what comes back is only what commands print
-        machine.serial_port.send("stty -echo; PS1=\n")
-        self.run("true")
+        # Without echo what comes back is only what commands print. What is typed
+        # before stty has ended may still be echoed, and spoil a line.
+        self.run("stty -echo; PS1=")
 
     def run(self, command, limit=COMMAND_LIMIT):
         """What @command prints; it must succeed."""
         port = self.machine.serial_port
-        port.send(f"{command}\necho status=$?\n")
+        port.send(f"{command}; echo status=$?\n")
         self.machine.expect(STATUS, limit)
         output, status = port.before, port.match.group(1)
         if status != "0":
