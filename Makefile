@@ -29,7 +29,8 @@ PURE := $(wildcard drivers/pc/*.c drivers/pci/*.c drivers/virtio/*.c) \
 	mm/extent.c mm/frame.c mm/frame_chunk.c mm/frame_node.c mm/heap.c \
 	mm/memmap.c mm/pgtable.c mm/pool.c mm/untouched.c $(wildcard mm/guest_*.c) \
 	svm/npt.c svm/svm_caps.c svm/svm_event.c svm/svm_exit.c svm/svm_state.c \
-	vmx/ept.c vmx/vmx_caps.c
+	vmx/ept.c vmx/vmx_caps.c vmx/vmx_event.c vmx/vmx_exit.c \
+	vmx/vmx_state.c
 
 # Files that need the machine.
 IMPURE := \
@@ -43,13 +44,13 @@ IMPURE := \
 	kernel/cpu/apic.c kernel/cpu/cpu.c kernel/cpu/descriptors.c \
 	kernel/cpu/percpu.c kernel/cpu/reference_clock.c kernel/cpu/rtc.c \
 	kernel/cpu/time.c kernel/cpu/trap.c kernel/lib/compiler.c kernel/lib/string.c \
-	mm/host_space.c mm/stack.c svm/svm.c vmx/vmx.c
+	mm/host_space.c mm/stack.c svm/svm.c vmx/vmx.c vmx/vmx_host.c vmx/vmx_live.c
 
 IMPURE += $(if $(DEBUG),kernel/lock_rank.c kernel/selftest.c kernel/selftest_panic.c mm/host_audit.c,kernel/selftest_none.c)
 
 ASM := \
 	boot/start.asm drivers/host/font.asm kernel/cpu/entry.asm kernel/cpu/xmm.asm \
-	kernel/lib/mem.asm kernel/switch.asm kernel/trampoline.asm svm/svm_entry.asm
+	kernel/lib/mem.asm kernel/switch.asm kernel/trampoline.asm svm/svm_entry.asm vmx/vmx_entry.asm
 
 include drivers/pc/acpi/acpi.mk
 

@@ -20,7 +20,7 @@ void backend_choose(void)
 	if (err == -ENODEV) {
 		err = vmx_probe(&why);
 		name = "vmx";
-		vcpu_ops = NULL; /* it does not run guests yet */
+		vcpu_ops = &vmx_ops;
 	}
 	if (err == -ENODEV)
 		stop("this CPU has neither AMD SVM nor Intel VMX");
@@ -39,12 +39,11 @@ void backend_start(void)
 {
 	uint32_t failures = 0;
 
-	if (!vcpu_ops)
-		return;
 	vcpu_load_init();
 	smp_call_all(start_cpu, &failures);
 	if (failures)
-		stop("not enough memory for virtualization on %u CPUs",
+		stop("virtualization could not be turned on on %u CPUs: not "
+		     "enough memory, or the firmware forbids it there",
 		     failures);
 }
 

@@ -144,11 +144,7 @@ static void launch_vms(void *argument)
 	while (config_next_vm(&cursor, &vm)) {
 		if (!vm.is_autostarted)
 			continue;
-		if (!vcpu_ops)
-			log_warn("vm %.*s: not started: this version runs "
-				 "guests on AMD SVM only",
-				 SLICE_ARGS(vm.name));
-		else if (vm_launch(&vm, &why))
+		if (vm_launch(&vm, &why))
 			log_error("vm %.*s: not started: %s",
 				  SLICE_ARGS(vm.name), why.text);
 	}

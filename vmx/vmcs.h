@@ -181,13 +181,19 @@ enum vmcs_event_type {
 #define VMCS_BLOCKED_BY_MOV_SS BIT(1)
 #define VMCS_BLOCKED_BY_SMI    BIT(2)
 #define VMCS_BLOCKED_BY_NMI    BIT(3)
+#define VMCS_IN_ENCLAVE	       BIT(4)
 #define VMCS_SHADOW	       (VMCS_BLOCKED_BY_STI | VMCS_BLOCKED_BY_MOV_SS)
 
 /* Pending debug exceptions: SDM 3C table 25-4 */
-#define VMCS_PENDING_BS BIT(14)
+#define VMCS_PENDING_BREAKPOINT BIT(12)
+#define VMCS_PENDING_BS		BIT(14)
+#define VMCS_PENDING_RTM	BIT(16)
 
 /* Access rights: SDM 3C table 25-2. Bits 7:0 are struct segment's attributes 7:0,
  * bits 15:12 its 11:8. */
+#define VMCS_RIGHTS_L	     BIT(13)
+#define VMCS_RIGHTS_DB	     BIT(14)
+#define VMCS_RIGHTS_G	     BIT(15)
 #define VMCS_RIGHTS_UNUSABLE BIT(16)
 
 /* Exit reasons: SDM 3D appendix C "VMX Basic Exit Reasons" */
@@ -248,6 +254,7 @@ enum vmcs_exit_reason {
 #define VMCS_EPT_UNBLOCK_NMI  BIT(12)
 #define VMCS_TASK_SELECTOR    BITS(15, 0)
 #define VMCS_TASK_SOURCE      BITS(31, 30)
-#define VMCS_DEBUG_CAUSES     (BITS(3, 0) | BIT(13) | BIT(14)) /* as DR6 */
+#define VMCS_DEBUG_BREAKPOINTS BITS(3, 0)
+#define VMCS_DEBUG_CAUSES      (BITS(3, 0) | BIT(13) | BIT(14)) /* as DR6 */
 
 #endif

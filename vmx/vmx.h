@@ -3,9 +3,12 @@
 #define VMX_VMX_H
 
 #include "kernel/lib/diag.h"
+#include "kernel/vcpu.h"
 
 /* Can this CPU run guests by VMX? Lists its capabilities in the log. 0, -ENODEV
  * or -ENOTSUP with the reason. */
 int vmx_probe(struct diag *why);
+
+extern const struct vcpu_ops vmx_ops;
 
 #endif

@@ -3,8 +3,17 @@
 
 #include "kernel/lib/errno.h"
 #include "kernel/lib/fmt.h"
+#include "vmx/vmcs.h"
 
-enum caps_word { WORD_PIN, WORD_PROCESSOR, WORD_PROCESSOR2, WORD_EPT_VPID };
+enum caps_word {
+	WORD_BASIC,
+	WORD_PIN,
+	WORD_PROCESSOR,
+	WORD_PROCESSOR2,
+	WORD_EXIT,
+	WORD_ENTRY,
+	WORD_EPT_VPID,
+};
 
 /*
  * Features by the bit that says so: an allowed-1 bit (32 up) of the control
@@ -17,7 +26,13 @@ static const struct {
 	bool is_needed;
 	const char *name;
 } features[] = {
+	{ WORD_BASIC, 55, true, "true-controls" },
 	{ WORD_PROCESSOR, 32 + 31, true, "secondary-controls" },
+	{ WORD_PIN, 32 + 5, true, "virtual-nmis" },
+	{ WORD_EXIT, 32 + 19, true, "exit-load-pat" },
+	{ WORD_EXIT, 32 + 21, true, "exit-load-efer" },
+	{ WORD_ENTRY, 32 + 14, true, "entry-load-pat" },
+	{ WORD_ENTRY, 32 + 15, true, "entry-load-efer" },
 	{ WORD_PROCESSOR2, 32 + 1, true, "ept" },
 	{ WORD_PROCESSOR2, 32 + 7, true, "unrestricted-guest" },
 	{ WORD_EPT_VPID, 6, true, "ept-4-level" },
@@ -45,6 +60,9 @@ static bool has_bit(const struct vmx_caps *caps, enum caps_word word,
 		    uint8_t bit)
 {
 	const uint64_t words[] = {
+		[WORD_BASIC] = caps->basic,
+		[WORD_EXIT] = caps->exit,
+		[WORD_ENTRY] = caps->entry,
 		[WORD_PIN] = caps->pin,
 		[WORD_PROCESSOR] = caps->processor,
 		[WORD_PROCESSOR2] = caps->processor2,
@@ -71,6 +89,60 @@ int vmx_caps_check(const struct vmx_caps *caps, struct diag *why)
 					features[i].name);
 	}
 	return 0;
+}
+
+/* Lower half: what must be on; upper half: what may be. */
+static uint32_t fit(uint64_t allowed, uint64_t wanted)
+{
+	return (uint32_t)((wanted | allowed) & allowed >> 32);
+}
+
+/* A tag is of use only if tags can be given anew. */
+static uint64_t wanted_processor2(const struct vmx_caps *caps)
+{
+	uint64_t wanted = VMCS_PROC2_EPT | VMCS_PROC2_UNRESTRICTED |
+			  VMCS_PROC2_RDTSCP | VMCS_PROC2_WBINVD |
+			  VMCS_PROC2_PAUSE_LOOP | VMCS_PROC2_INVPCID |
+			  VMCS_PROC2_ENCLS | VMCS_PROC2_XSAVES;
+
+	if ((caps->ept_vpid & VMX_EPT_INVVPID) == VMX_EPT_INVVPID)
+		wanted |= VMCS_PROC2_VPID;
+	return wanted;
+}
+
+/* The CPU keeps CR8, or else every access of it exits. */
+static uint32_t fit_processor(const struct vmx_caps *caps)
+{
+	uint32_t controls = fit(
+		caps->processor,
+		VMCS_PROC_HLT | VMCS_PROC_MWAIT | VMCS_PROC_RDPMC |
+			VMCS_PROC_TSC_OFFSET | VMCS_PROC_IO |
+			VMCS_PROC_MONITOR | VMCS_PROC_SECONDARY |
+			VMCS_PROC_MSR_BITMAP | VMCS_PROC_TPR_SHADOW);
+
+	if (!(controls & VMCS_PROC_TPR_SHADOW))
+		controls |= VMCS_PROC_CR8_LOAD | VMCS_PROC_CR8_STORE;
+	return controls;
+}
+
+struct vmx_controls vmx_caps_controls(const struct vmx_caps *caps)
+{
+	return (struct vmx_controls){
+		.pin = fit(caps->pin, VMCS_PIN_INTERRUPT | VMCS_PIN_NMI |
+					      VMCS_PIN_VIRTUAL_NMI |
+					      VMCS_PIN_PREEMPTION_TIMER),
+		.processor = fit_processor(caps),
+		.processor2 = fit(caps->processor2, wanted_processor2(caps)),
+		.exit = fit(caps->exit, VMCS_EXIT_SAVE_DEBUG |
+						VMCS_EXIT_HOST_64 |
+						VMCS_EXIT_SAVE_PAT |
+						VMCS_EXIT_LOAD_PAT |
+						VMCS_EXIT_SAVE_EFER |
+						VMCS_EXIT_LOAD_EFER),
+		.entry = fit(caps->entry, VMCS_ENTRY_LOAD_DEBUG |
+						  VMCS_ENTRY_LOAD_PAT |
+						  VMCS_ENTRY_LOAD_EFER),
+	};
 }
 
 size_t vmx_caps_print(const struct vmx_caps *caps, char *buf, size_t size)

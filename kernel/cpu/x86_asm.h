@@ -322,6 +322,36 @@ static inline void x86_write_debug_addresses(const uint64_t values[4])
 		     "r"(values[1]), "r"(values[2]), "r"(values[3]));
 }
 
+static inline uint64_t x86_read_dr6(void)
+{
+	uint64_t value;
+
+	asm volatile("mov %%dr6, %0" : "=r"(value));
+	return value;
+}
+
+static inline void x86_write_dr6(uint64_t value)
+{
+	asm volatile("mov %0, %%dr6" ::"r"(value));
+}
+
+/* Bases of the descriptor tables. */
+static inline uint64_t x86_gdt_base(void)
+{
+	struct descriptor_pointer pointer;
+
+	asm volatile("sgdt %0" : "=m"(pointer));
+	return pointer.base;
+}
+
+static inline uint64_t x86_idt_base(void)
+{
+	struct descriptor_pointer pointer;
+
+	asm volatile("sidt %0" : "=m"(pointer));
+	return pointer.base;
+}
+
 static inline uint64_t x86_frame_pointer(void)
 {
 	uint64_t rbp;
