@@ -87,6 +87,8 @@ enum vmcs_field {
 	VMCS_GUEST_ES_BASE = 0x6806, /* then as the selectors */
 	VMCS_GUEST_FS_BASE = 0x680e,
 	VMCS_GUEST_GS_BASE = 0x6810,
+	VMCS_GUEST_LDTR_BASE = 0x6812,
+	VMCS_GUEST_TR_BASE = 0x6814,
 	VMCS_GUEST_GDTR_BASE = 0x6816,
 	VMCS_GUEST_IDTR_BASE = 0x6818,
 	VMCS_GUEST_DR7 = 0x681a,
@@ -174,6 +176,7 @@ enum vmcs_event_type {
 	VMCS_EVENT_SOFT_INTERRUPT = 4,
 	VMCS_EVENT_PRIVILEGED_EXCEPTION = 5, /* INT1 */
 	VMCS_EVENT_SOFT_EXCEPTION = 6,	     /* INT3, INTO */
+	VMCS_EVENT_OTHER = 7, /* vector 0: an exit of the monitor trap flag */
 };
 
 /* Interruptibility state: SDM 3C table 25-3 */

@@ -36,34 +36,30 @@ const char *vmx_insn_error_name(uint32_t number)
 	return insn_errors[number];
 }
 
-bool vmx_check_is_not_canonical(const struct vmx_check_limits *limits,
-				uint32_t field)
+bool vmx_check_is_not_canonical(const struct vmx_check_view *view)
 {
-	uint64_t sign = ~0UL << (limits->linear_width - 1);
-	uint64_t upper = vmcs_read(field) & sign;
+	uint64_t sign = ~0UL << (view->limits->linear_width - 1);
+	uint64_t upper = vmcs_read(view->which) & sign;
 
 	return upper && upper != sign;
 }
 
 /* Bits 62:61 belong to linear-address masking where the CPU has it: SDM 3A 4.4
  * "Linear-Address Pre-Processing". */
-bool vmx_check_is_bad_cr3(const struct vmx_check_limits *limits,
-			  uint32_t field)
+bool vmx_check_is_bad_cr3(const struct vmx_check_view *view)
 {
-	uint64_t allowed = BITS(limits->physical_width - 1, 0);
+	uint64_t reserved = vmx_check_beyond(view);
 
-	if (limits->cr4_fixed1 & CR4_LAM_SUP)
-		allowed |= BITS(62, 61);
-	return vmx_check_has(field, ~allowed);
+	if (view->limits->cr4_fixed1 & CR4_LAM_SUP)
+		reserved &= ~BITS(62, 61);
+	return vmcs_read(view->which) & reserved;
 }
 
 /* Types 2, 3 and above 7 are reserved: SDM 3A 12.12.2 "IA32_PAT MSR". */
-bool vmx_check_is_bad_pat(const struct vmx_check_limits *limits,
-			  uint32_t field)
+bool vmx_check_is_bad_pat(const struct vmx_check_view *view)
 {
-	uint64_t pat = vmcs_read(field);
+	uint64_t pat = vmcs_read(view->which);
 
-	(void)limits;
 	for (unsigned int at = 0; at < 64; at += 8) {
 		uint64_t type = pat >> at & 0xff;
 
@@ -73,38 +69,80 @@ bool vmx_check_is_bad_pat(const struct vmx_check_limits *limits,
 	return false;
 }
 
-bool vmx_check_is_bad_efer(const struct vmx_check_limits *limits,
-			   uint32_t field)
+bool vmx_check_is_bad_efer(const struct vmx_check_view *view)
 {
-	(void)limits;
-	return vmx_check_has(field,
-			     ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE));
+	return vmcs_read(view->which) &
+	       ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE);
 }
 
-static const char *first_broken(const struct vmx_check_limits *limits,
+static void read_controls(struct vmx_check_view *view)
+{
+	uint64_t event = vmcs_read(VMCS_ENTRY_EVENT);
+
+	view->pin = vmcs_read(VMCS_PIN_CONTROLS);
+	view->proc = vmcs_read(VMCS_PROC_CONTROLS);
+	if (view->proc & VMCS_PROC_SECONDARY)
+		view->proc2 = vmcs_read(VMCS_PROC2_CONTROLS);
+	view->entry = vmcs_read(VMCS_ENTRY_CONTROLS);
+	view->exit = vmcs_read(VMCS_EXIT_CONTROLS);
+	view->event = event & VMCS_EVENT_VALID ? event : 0;
+}
+
+static void read_segment(struct vmx_check_segment *segment, uint32_t name)
+{
+	uint32_t step = name * VMCS_FIELD_STEP;
+
+	segment->selector = vmcs_read(VMCS_GUEST_ES_SELECTOR + step);
+	segment->base = vmcs_read(VMCS_GUEST_ES_BASE + step);
+	segment->limit = vmcs_read(VMCS_GUEST_ES_LIMIT + step);
+	segment->rights = vmcs_read(VMCS_GUEST_ES_RIGHTS + step);
+}
+
+static struct vmx_check_view read_view(const struct vmx_check_limits *limits)
+{
+	struct vmx_check_view view = { .limits = limits };
+
+	read_controls(&view);
+	view.cr0 = vmcs_read(VMCS_GUEST_CR0);
+	view.cr4 = vmcs_read(VMCS_GUEST_CR4);
+	view.efer = vmcs_read(VMCS_GUEST_EFER);
+	view.debugctl = vmcs_read(VMCS_GUEST_DEBUGCTL);
+	view.rflags = vmcs_read(VMCS_GUEST_RFLAGS);
+	view.rip = vmcs_read(VMCS_GUEST_RIP);
+	view.activity = vmcs_read(VMCS_GUEST_ACTIVITY);
+	view.blocking = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
+	view.pending = vmcs_read(VMCS_GUEST_PENDING_DEBUG);
+	for (uint32_t name = 0; name < SEGMENT_COUNT; name++)
+		read_segment(&view.segments[name], name);
+	return view;
+}
+
+static const char *first_broken(struct vmx_check_view *view,
 				const struct vmx_check_table *table)
 {
 	for (size_t i = 0; i < table->count; i++) {
-		const struct vmx_check_rule *rule = &table->rules[i];
-
-		if (rule->is_broken(limits, rule->which))
-			return rule->text;
+		view->which = table->rules[i].which;
+		if (table->rules[i].is_broken(view))
+			return table->rules[i].text;
 	}
 	return NULL;
 }
 
 const char *vmx_check_guest_state(const struct vmx_check_limits *limits)
 {
-	const char *broken = first_broken(limits, &vmx_check_registers);
+	struct vmx_check_view view = read_view(limits);
+	const char *broken = first_broken(&view, &vmx_check_registers);
 
 	if (!broken)
-		broken = first_broken(limits, &vmx_check_segments);
+		broken = first_broken(&view, &vmx_check_segments);
 	if (!broken)
-		broken = first_broken(limits, &vmx_check_state);
+		broken = first_broken(&view, &vmx_check_state);
 	return broken;
 }
 
 const char *vmx_check_controls(const struct vmx_check_limits *limits)
 {
-	return first_broken(limits, &vmx_check_control_rules);
+	struct vmx_check_view view = read_view(limits);
+
+	return first_broken(&view, &vmx_check_vmx);
 }

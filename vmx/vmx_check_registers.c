@@ -10,199 +10,146 @@
 
 #define RFLAGS_RESERVED (BITS(63, 22) | BIT(15) | BIT(5) | BIT(3))
 
-static bool is_cr0_bit_clear(const struct vmx_check_limits *limits,
-			     uint32_t which)
+static bool is_cr0_bit_clear(const struct vmx_check_view *view)
 {
-	uint64_t needed = limits->cr0_fixed0 & ~CR0_KEPT;
+	uint64_t needed = view->limits->cr0_fixed0 & ~CR0_KEPT;
 
-	(void)which;
-	if (vmx_check_is_unrestricted())
+	if (vmx_check_is_unrestricted(view))
 		needed &= ~(CR0_PE | CR0_PG);
-	return ~vmcs_read(VMCS_GUEST_CR0) & needed;
+	return ~view->cr0 & needed;
 }
 
-static bool is_cr0_bit_set(const struct vmx_check_limits *limits,
-			   uint32_t which)
+static bool is_cr0_bit_set(const struct vmx_check_view *view)
 {
-	(void)which;
-	return vmx_check_has(VMCS_GUEST_CR0, ~limits->cr0_fixed1 & ~CR0_KEPT);
+	return view->cr0 & ~view->limits->cr0_fixed1 & ~CR0_KEPT;
 }
 
-static bool is_paging_real(const struct vmx_check_limits *limits,
-			   uint32_t which)
+static bool is_paging_real(const struct vmx_check_view *view)
 {
-	(void)limits;
-	(void)which;
-	return vmx_check_has(VMCS_GUEST_CR0, CR0_PG) &&
-	       !vmx_check_has(VMCS_GUEST_CR0, CR0_PE);
+	return (view->cr0 & CR0_PG) && !(view->cr0 & CR0_PE);
 }
 
-static bool is_cr4_bit_clear(const struct vmx_check_limits *limits,
-			     uint32_t which)
+static bool is_cr4_bit_clear(const struct vmx_check_view *view)
 {
-	(void)which;
-	return ~vmcs_read(VMCS_GUEST_CR4) & limits->cr4_fixed0;
+	return ~view->cr4 & view->limits->cr4_fixed0;
 }
 
-static bool is_cr4_bit_set(const struct vmx_check_limits *limits,
-			   uint32_t which)
+static bool is_cr4_bit_set(const struct vmx_check_view *view)
 {
-	(void)which;
-	return vmx_check_has(VMCS_GUEST_CR4, ~limits->cr4_fixed1);
+	return view->cr4 & ~view->limits->cr4_fixed1;
 }
 
-static bool is_cet_writable(const struct vmx_check_limits *limits,
-			    uint32_t which)
+static bool is_cet_writable(const struct vmx_check_view *view)
 {
-	(void)limits;
-	(void)which;
-	return vmx_check_has(VMCS_GUEST_CR4, CR4_CET) &&
-	       !vmx_check_has(VMCS_GUEST_CR0, CR0_WP);
+	return (view->cr4 & CR4_CET) && !(view->cr0 & CR0_WP);
 }
 
-static bool is_debugctl_bad(const struct vmx_check_limits *limits,
-			    uint32_t which)
+static bool is_debugctl_bad(const struct vmx_check_view *view)
 {
-	(void)limits;
-	(void)which;
-	return vmx_check_has(VMCS_ENTRY_CONTROLS, VMCS_ENTRY_LOAD_DEBUG) &&
-	       vmx_check_has(VMCS_GUEST_DEBUGCTL, ~DEBUGCTL_BITS);
+	return (view->entry & VMCS_ENTRY_LOAD_DEBUG) &&
+	       (view->debugctl & ~DEBUGCTL_BITS);
 }
 
-static bool is_long_unpaged(const struct vmx_check_limits *limits,
-			    uint32_t which)
+static bool is_long_unpaged(const struct vmx_check_view *view)
 {
-	(void)limits;
-	(void)which;
-	return vmx_check_is_long() && !vmx_check_has(VMCS_GUEST_CR0, CR0_PG);
+	return vmx_check_is_long(view) && !(view->cr0 & CR0_PG);
 }
 
-static bool is_long_without_pae(const struct vmx_check_limits *limits,
-				uint32_t which)
+static bool is_long_without_pae(const struct vmx_check_view *view)
 {
-	(void)limits;
-	(void)which;
-	return vmx_check_is_long() && !vmx_check_has(VMCS_GUEST_CR4, CR4_PAE);
+	return vmx_check_is_long(view) && !(view->cr4 & CR4_PAE);
 }
 
-static bool is_pcide_legacy(const struct vmx_check_limits *limits,
-			    uint32_t which)
+static bool is_pcide_legacy(const struct vmx_check_view *view)
 {
-	(void)limits;
-	(void)which;
-	return !vmx_check_is_long() && vmx_check_has(VMCS_GUEST_CR4, CR4_PCIDE);
+	return !vmx_check_is_long(view) && (view->cr4 & CR4_PCIDE);
 }
 
-static bool is_dr7_wide(const struct vmx_check_limits *limits, uint32_t which)
+static bool is_dr7_wide(const struct vmx_check_view *view)
 {
-	(void)limits;
-	(void)which;
-	return vmx_check_has(VMCS_ENTRY_CONTROLS, VMCS_ENTRY_LOAD_DEBUG) &&
-	       vmx_check_has(VMCS_GUEST_DR7, BITS(63, 32));
+	return (view->entry & VMCS_ENTRY_LOAD_DEBUG) &&
+	       (vmcs_read(VMCS_GUEST_DR7) & BITS(63, 32));
 }
 
-static bool is_pat_bad(const struct vmx_check_limits *limits, uint32_t which)
+static bool is_pat_bad(const struct vmx_check_view *view)
 {
-	return vmx_check_has(VMCS_ENTRY_CONTROLS, VMCS_ENTRY_LOAD_PAT) &&
-	       vmx_check_is_bad_pat(limits, which);
+	return (view->entry & VMCS_ENTRY_LOAD_PAT) &&
+	       vmx_check_is_bad_pat(view);
 }
 
-static bool is_efer_loaded(void)
+static bool is_efer_bad(const struct vmx_check_view *view)
 {
-	return vmx_check_has(VMCS_ENTRY_CONTROLS, VMCS_ENTRY_LOAD_EFER);
+	return (view->entry & VMCS_ENTRY_LOAD_EFER) &&
+	       vmx_check_is_bad_efer(view);
 }
 
-static bool is_efer_bad(const struct vmx_check_limits *limits, uint32_t which)
+static bool is_lma_bad(const struct vmx_check_view *view)
 {
-	return is_efer_loaded() && vmx_check_is_bad_efer(limits, which);
+	bool lma = view->efer & EFER_LMA;
+
+	return (view->entry & VMCS_ENTRY_LOAD_EFER) &&
+	       lma != vmx_check_is_long(view);
 }
 
-static bool is_lma_bad(const struct vmx_check_limits *limits, uint32_t which)
+static bool is_lme_bad(const struct vmx_check_view *view)
 {
-	(void)limits;
-	return is_efer_loaded() &&
-	       vmx_check_has(which, EFER_LMA) != vmx_check_is_long();
+	bool lma = view->efer & EFER_LMA;
+	bool lme = view->efer & EFER_LME;
+
+	return (view->entry & VMCS_ENTRY_LOAD_EFER) && (view->cr0 & CR0_PG) &&
+	       lma != lme;
 }
 
-static bool is_lme_bad(const struct vmx_check_limits *limits, uint32_t which)
+static bool is_table_long(const struct vmx_check_view *view)
 {
-	(void)limits;
-	return is_efer_loaded() && vmx_check_has(VMCS_GUEST_CR0, CR0_PG) &&
-	       vmx_check_has(which, EFER_LMA) != vmx_check_has(which, EFER_LME);
+	return vmcs_read(view->which) > 0xffff;
 }
 
-static bool is_table_long(const struct vmx_check_limits *limits, uint32_t which)
+static bool is_in_64_bit_code(const struct vmx_check_view *view)
 {
-	(void)limits;
-	return vmx_check_has(which, ~0xffffUL);
+	return vmx_check_is_long(view) &&
+	       (view->segments[SEGMENT_CS].rights & VMCS_RIGHTS_L);
 }
 
-static bool is_in_64_bit_code(void)
+static bool is_rip_wide(const struct vmx_check_view *view)
 {
-	return vmx_check_is_long() &&
-	       vmx_check_has(VMCS_GUEST_CS_RIGHTS, VMCS_RIGHTS_L);
-}
-
-static bool is_rip_wide(const struct vmx_check_limits *limits, uint32_t which)
-{
-	(void)limits;
-	(void)which;
-	return !is_in_64_bit_code() &&
-	       vmx_check_has(VMCS_GUEST_RIP, BITS(63, 32));
+	return !is_in_64_bit_code(view) && (view->rip & BITS(63, 32));
 }
 
 /* Not quite "is not canonical": the highest bit that the CPU implements may
  * differ, as it does behind an instruction at the end of the lower half. */
-static bool is_rip_bad(const struct vmx_check_limits *limits, uint32_t which)
+static bool is_rip_bad(const struct vmx_check_view *view)
 {
-	(void)which;
-	if (limits->linear_width >= 64)
-		return false;
+	uint64_t above = ~0UL << view->limits->linear_width;
+	uint64_t upper = view->rip & above;
 
-	uint64_t upper = vmcs_read(VMCS_GUEST_RIP) >> limits->linear_width;
-
-	return is_in_64_bit_code() && upper &&
-	       upper != ~0UL >> limits->linear_width;
+	return is_in_64_bit_code(view) && upper && upper != above;
 }
 
-static bool is_rflags_bad(const struct vmx_check_limits *limits, uint32_t which)
+static bool is_rflags_bad(const struct vmx_check_view *view)
 {
-	(void)limits;
-	(void)which;
-	return vmx_check_has(VMCS_GUEST_RFLAGS, RFLAGS_RESERVED);
+	return view->rflags & RFLAGS_RESERVED;
 }
 
-static bool is_rflags_bit1_clear(const struct vmx_check_limits *limits,
-				 uint32_t which)
+static bool is_rflags_bit1_clear(const struct vmx_check_view *view)
 {
-	(void)limits;
-	(void)which;
-	return !vmx_check_has(VMCS_GUEST_RFLAGS, RFLAGS_FIXED);
+	return !(view->rflags & RFLAGS_FIXED);
 }
 
-static bool is_vm86_long(const struct vmx_check_limits *limits, uint32_t which)
+static bool is_vm86_long(const struct vmx_check_view *view)
 {
-	(void)limits;
-	(void)which;
-	return vmx_check_is_long() &&
-	       vmx_check_has(VMCS_GUEST_RFLAGS, RFLAGS_VM);
+	return (view->rflags & RFLAGS_VM) && vmx_check_is_long(view);
 }
 
-static bool is_vm86_real(const struct vmx_check_limits *limits, uint32_t which)
+static bool is_vm86_real(const struct vmx_check_view *view)
 {
-	(void)limits;
-	(void)which;
-	return vmx_check_has(VMCS_GUEST_RFLAGS, RFLAGS_VM) &&
-	       !vmx_check_has(VMCS_GUEST_CR0, CR0_PE);
+	return (view->rflags & RFLAGS_VM) && !(view->cr0 & CR0_PE);
 }
 
-static bool is_interrupt_off(const struct vmx_check_limits *limits,
-			     uint32_t which)
+static bool is_interrupt_off(const struct vmx_check_view *view)
 {
-	(void)limits;
-	(void)which;
-	return vmx_check_injects(VMCS_EVENT_INTERRUPT) &&
-	       !vmx_check_has(VMCS_GUEST_RFLAGS, RFLAGS_IF);
+	return vmx_check_injects(view, VMCS_EVENT_INTERRUPT) &&
+	       !(view->rflags & RFLAGS_IF);
 }
 
 static const struct vmx_check_rule rules[] = {
@@ -252,5 +199,4 @@ static const struct vmx_check_rule rules[] = {
 	{ "interrupt injected with RFLAGS.IF clear", is_interrupt_off, 0 },
 };
 
-const struct vmx_check_table vmx_check_registers = { rules,
-						     ARRAY_SIZE(rules) };
+const struct vmx_check_table vmx_check_registers = { rules, ARRAY_SIZE(rules) };

@@ -1,8 +1,6 @@
 /* Why a VM entry failed: the guest's state outside registers. */
 #include "vmx/vmx_check_rules.h"
 
-#include "kernel/vcpu.h"
-
 /* SDM 3C 25.4.2 "Guest Non-Register State" */
 enum activity { IS_ACTIVE, IS_HALTED, IS_SHUT_DOWN, WAITS_FOR_STARTUP };
 
@@ -10,48 +8,32 @@ enum activity { IS_ACTIVE, IS_HALTED, IS_SHUT_DOWN, WAITS_FOR_STARTUP };
  * "Miscellaneous Data". */
 #define MISC_ACTIVITY BITS(8, 6)
 
-/* "Other event": an exit of the monitor trap flag. */
-#define EVENT_OTHER 7
-
 /* Bit 11 is for bus locks, which no guest has been offered. */
 #define PENDING_RESERVED (BITS(63, 17) | BIT(15) | BIT(13) | BITS(11, 4))
 
 #define DEBUGCTL_BTF BIT(1)
 
-static bool is_activity_bad(const struct vmx_check_limits *limits,
-			    uint32_t which)
+static bool is_activity_bad(const struct vmx_check_view *view)
 {
-	uint64_t activity = vmcs_read(VMCS_GUEST_ACTIVITY);
-	uint64_t states = FIELD_GET(MISC_ACTIVITY, limits->misc) << 1;
+	uint64_t states = FIELD_GET(MISC_ACTIVITY, view->limits->misc) << 1 |
+			  BIT(IS_ACTIVE);
 
-	(void)which;
-	return activity > WAITS_FOR_STARTUP ||
-	       (activity != IS_ACTIVE && !(states & BIT(activity)));
+	return view->activity > WAITS_FOR_STARTUP ||
+	       !(states & BIT(view->activity));
 }
 
-static bool is_user_halted(const struct vmx_check_limits *limits,
-			   uint32_t which)
+static bool is_user_halted(const struct vmx_check_view *view)
 {
-	(void)limits;
-	(void)which;
-	return vmcs_read(VMCS_GUEST_ACTIVITY) == IS_HALTED &&
-	       vmx_check_has(VMCS_GUEST_SS_RIGHTS, SEGMENT_DPL);
+	return view->activity == IS_HALTED &&
+	       (view->segments[SEGMENT_SS].rights & SEGMENT_DPL);
 }
 
-static bool is_shadowed(void)
+static bool is_shadow_inactive(const struct vmx_check_view *view)
 {
-	return vmx_check_has(VMCS_GUEST_INTERRUPTIBILITY, VMCS_SHADOW);
+	return (view->blocking & VMCS_SHADOW) && view->activity != IS_ACTIVE;
 }
 
-static bool is_shadow_inactive(const struct vmx_check_limits *limits,
-			       uint32_t which)
-{
-	(void)limits;
-	(void)which;
-	return is_shadowed() && vmcs_read(VMCS_GUEST_ACTIVITY) != IS_ACTIVE;
-}
-
-static bool wakes(uint64_t activity, uint64_t type, uint64_t vector)
+static bool reaches(uint64_t activity, uint64_t type, uint64_t vector)
 {
 	bool is_exception = type == VMCS_EVENT_EXCEPTION;
 
@@ -61,7 +43,7 @@ static bool wakes(uint64_t activity, uint64_t type, uint64_t vector)
 		return type == VMCS_EVENT_INTERRUPT || type == VMCS_EVENT_NMI ||
 		       (is_exception &&
 			(vector == VECTOR_DB || vector == VECTOR_MC)) ||
-		       (type == EVENT_OTHER && vector == 0);
+		       (type == VMCS_EVENT_OTHER && vector == 0);
 	case IS_SHUT_DOWN:
 		return type == VMCS_EVENT_NMI ||
 		       (is_exception && vector == VECTOR_MC);
@@ -69,165 +51,119 @@ static bool wakes(uint64_t activity, uint64_t type, uint64_t vector)
 	}
 }
 
-static bool is_event_asleep(const struct vmx_check_limits *limits,
-			    uint32_t which)
+static bool is_event_asleep(const struct vmx_check_view *view)
 {
-	uint64_t event = vmcs_read(VMCS_ENTRY_EVENT);
-
-	(void)limits;
-	(void)which;
-	return (event & VMCS_EVENT_VALID) &&
-	       !wakes(vmcs_read(VMCS_GUEST_ACTIVITY),
-		      FIELD_GET(VMCS_EVENT_TYPE, event),
-		      FIELD_GET(VMCS_EVENT_VECTOR, event));
+	return view->event &&
+	       !reaches(view->activity, FIELD_GET(VMCS_EVENT_TYPE, view->event),
+			FIELD_GET(VMCS_EVENT_VECTOR, view->event));
 }
 
-static bool is_blocking_bad(const struct vmx_check_limits *limits,
-			    uint32_t which)
+static bool is_blocking_bad(const struct vmx_check_view *view)
 {
-	(void)limits;
-	(void)which;
-	return vmx_check_has(VMCS_GUEST_INTERRUPTIBILITY, ~BITS(4, 0));
+	return view->blocking & ~BITS(4, 0);
 }
 
-static bool is_shadow_twofold(const struct vmx_check_limits *limits,
-			      uint32_t which)
+static bool is_shadow_twofold(const struct vmx_check_view *view)
 {
-	(void)limits;
-	(void)which;
-	return (vmcs_read(VMCS_GUEST_INTERRUPTIBILITY) & VMCS_SHADOW) ==
-	       VMCS_SHADOW;
+	return (view->blocking & VMCS_SHADOW) == VMCS_SHADOW;
 }
 
-static bool is_sti_off(const struct vmx_check_limits *limits, uint32_t which)
+static bool is_sti_off(const struct vmx_check_view *view)
 {
-	(void)limits;
-	(void)which;
-	return vmx_check_has(VMCS_GUEST_INTERRUPTIBILITY,
-			     VMCS_BLOCKED_BY_STI) &&
-	       !vmx_check_has(VMCS_GUEST_RFLAGS, RFLAGS_IF);
+	return (view->blocking & VMCS_BLOCKED_BY_STI) &&
+	       !(view->rflags & RFLAGS_IF);
 }
 
-static bool is_interrupt_shadowed(const struct vmx_check_limits *limits,
-				  uint32_t which)
+static bool is_interrupt_shadowed(const struct vmx_check_view *view)
 {
-	(void)limits;
-	(void)which;
-	return vmx_check_injects(VMCS_EVENT_INTERRUPT) && is_shadowed();
+	return vmx_check_injects(view, VMCS_EVENT_INTERRUPT) &&
+	       (view->blocking & VMCS_SHADOW);
 }
 
-/* @which: the bit that blocks */
-static bool is_nmi_blocked(const struct vmx_check_limits *limits,
-			   uint32_t which)
+static bool is_nmi_blocked(const struct vmx_check_view *view)
 {
-	(void)limits;
-	return vmx_check_injects(VMCS_EVENT_NMI) &&
-	       vmx_check_has(VMCS_GUEST_INTERRUPTIBILITY, which);
+	return vmx_check_injects(view, VMCS_EVENT_NMI) &&
+	       (view->blocking & view->which);
 }
 
-static bool is_virtual_nmi_blocked(const struct vmx_check_limits *limits,
-				   uint32_t which)
+static bool is_virtual_nmi_blocked(const struct vmx_check_view *view)
 {
-	return vmx_check_has(VMCS_PIN_CONTROLS, VMCS_PIN_VIRTUAL_NMI) &&
-	       is_nmi_blocked(limits, which);
+	return (view->pin & VMCS_PIN_VIRTUAL_NMI) && is_nmi_blocked(view);
 }
 
-static bool is_smi_blocked(const struct vmx_check_limits *limits,
-			   uint32_t which)
+static bool is_smi_blocked(const struct vmx_check_view *view)
 {
-	(void)limits;
-	(void)which;
-	return vmx_check_has(VMCS_GUEST_INTERRUPTIBILITY, VMCS_BLOCKED_BY_SMI);
+	return view->blocking & VMCS_BLOCKED_BY_SMI;
 }
 
-static bool is_enclave_shadowed(const struct vmx_check_limits *limits,
-				uint32_t which)
+static bool is_enclave_shadowed(const struct vmx_check_view *view)
 {
-	uint64_t both = VMCS_IN_ENCLAVE | VMCS_BLOCKED_BY_MOV_SS;
-
-	(void)limits;
-	(void)which;
-	return (vmcs_read(VMCS_GUEST_INTERRUPTIBILITY) & both) == both;
+	return (view->blocking & VMCS_IN_ENCLAVE) &&
+	       (view->blocking & VMCS_BLOCKED_BY_MOV_SS);
 }
 
-static bool is_pending_bad(const struct vmx_check_limits *limits,
-			   uint32_t which)
+static bool is_pending_bad(const struct vmx_check_view *view)
 {
-	(void)limits;
-	(void)which;
-	return vmx_check_has(VMCS_GUEST_PENDING_DEBUG, PENDING_RESERVED);
+	return view->pending & PENDING_RESERVED;
 }
 
-/* Where an instruction has just been executed that debug exceptions wait for. */
-static bool is_step_known(void)
+/* Where debug exceptions wait for the end of a shadow or for a wake-up, the step
+ * that has been made must be among them. */
+static bool is_step_waiting(const struct vmx_check_view *view)
 {
-	return is_shadowed() || vmcs_read(VMCS_GUEST_ACTIVITY) == IS_HALTED;
+	return (view->blocking & VMCS_SHADOW) || view->activity == IS_HALTED;
 }
 
-static bool is_stepping(void)
+static bool is_stepping(const struct vmx_check_view *view)
 {
-	return vmx_check_has(VMCS_GUEST_RFLAGS, RFLAGS_TF) &&
-	       !vmx_check_has(VMCS_GUEST_DEBUGCTL, DEBUGCTL_BTF);
+	return (view->rflags & RFLAGS_TF) && !(view->debugctl & DEBUGCTL_BTF);
 }
 
-static bool is_step_missing(const struct vmx_check_limits *limits,
-			    uint32_t which)
+static bool is_step_missing(const struct vmx_check_view *view)
 {
-	(void)limits;
-	(void)which;
-	return is_step_known() && is_stepping() &&
-	       !vmx_check_has(VMCS_GUEST_PENDING_DEBUG, VMCS_PENDING_BS);
+	return is_step_waiting(view) && is_stepping(view) &&
+	       !(view->pending & VMCS_PENDING_BS);
 }
 
-static bool is_step_untrue(const struct vmx_check_limits *limits,
-			   uint32_t which)
+static bool is_step_untrue(const struct vmx_check_view *view)
 {
-	(void)limits;
-	(void)which;
-	return is_step_known() && !is_stepping() &&
-	       vmx_check_has(VMCS_GUEST_PENDING_DEBUG, VMCS_PENDING_BS);
+	return is_step_waiting(view) && !is_stepping(view) &&
+	       (view->pending & VMCS_PENDING_BS);
 }
 
-static bool is_rtm_mixed(const struct vmx_check_limits *limits, uint32_t which)
+static bool is_rtm_mixed(const struct vmx_check_view *view)
 {
-	uint64_t pending = vmcs_read(VMCS_GUEST_PENDING_DEBUG);
-
-	(void)limits;
-	(void)which;
-	return (pending & VMCS_PENDING_RTM) &&
-	       pending != (VMCS_PENDING_RTM | VMCS_PENDING_BREAKPOINT);
+	return (view->pending & VMCS_PENDING_RTM) &&
+	       view->pending != (VMCS_PENDING_RTM | VMCS_PENDING_BREAKPOINT);
 }
 
-static bool is_rtm_shadowed(const struct vmx_check_limits *limits,
-			    uint32_t which)
+static bool is_rtm_shadowed(const struct vmx_check_view *view)
 {
-	(void)limits;
-	(void)which;
-	return vmx_check_has(VMCS_GUEST_PENDING_DEBUG, VMCS_PENDING_RTM) &&
-	       vmx_check_has(VMCS_GUEST_INTERRUPTIBILITY,
-			     VMCS_BLOCKED_BY_MOV_SS);
+	return (view->pending & VMCS_PENDING_RTM) &&
+	       (view->blocking & VMCS_BLOCKED_BY_MOV_SS);
 }
 
-static bool is_linked(const struct vmx_check_limits *limits, uint32_t which)
+static bool is_not_all_ones(const struct vmx_check_view *view)
 {
-	(void)limits;
-	(void)which;
-	return vmcs_read(VMCS_LINK_POINTER) != ~0UL;
+	return vmcs_read(view->which) != ~0UL;
+}
+
+static bool is_paging_pae(const struct vmx_check_view *view)
+{
+	return (view->cr0 & CR0_PG) && (view->cr4 & CR4_PAE) &&
+	       !vmx_check_is_long(view);
 }
 
 /* Reserved: SDM 3A table 4-8 "Format of a PAE Page-Directory-Pointer-Table Entry
  * (PDPTE)". */
-static bool is_pdpte_bad(const struct vmx_check_limits *limits, uint32_t which)
+static bool is_pdpte_bad(const struct vmx_check_view *view)
 {
-	uint64_t reserved = ~BITS(limits->physical_width - 1, 0) | BITS(8, 5) |
-			    BITS(2, 1);
 	uint64_t pdpte =
-		vmcs_read(VMCS_GUEST_PDPTE0 + which * VMCS_FIELD_STEP);
+		vmcs_read(VMCS_GUEST_PDPTE0 + view->which * VMCS_FIELD_STEP);
 
-	return vmx_check_has_proc2(VMCS_PROC2_EPT) && !vmx_check_is_long() &&
-	       vmx_check_has(VMCS_GUEST_CR0, CR0_PG) &&
-	       vmx_check_has(VMCS_GUEST_CR4, CR4_PAE) && (pdpte & BIT(0)) &&
-	       (pdpte & reserved);
+	return is_paging_pae(view) && (view->proc2 & VMCS_PROC2_EPT) &&
+	       (pdpte & BIT(0)) &&
+	       (pdpte & (vmx_check_beyond(view) | BITS(8, 5) | BITS(2, 1)));
 }
 
 static const struct vmx_check_rule rules[] = {
@@ -256,7 +192,7 @@ static const struct vmx_check_rule rules[] = {
 	  is_step_untrue, 0 },
 	{ "RTM pending, but not with bit 12 alone", is_rtm_mixed, 0 },
 	{ "RTM pending behind MOV SS", is_rtm_shadowed, 0 },
-	{ "VMCS link pointer is not ~0", is_linked, 0 },
+	{ "VMCS link pointer is not ~0", is_not_all_ones, VMCS_LINK_POINTER },
 
 	/* SDM 3C 27.3.1.6 "Checks on Guest Page-Directory-Pointer-Table
 	 * Entries" */
