@@ -22,7 +22,7 @@ PURE := $(wildcard drivers/pc/*.c drivers/pci/*.c drivers/virtio/*.c) \
 	boot/multiboot2.c boot/multiboot2_tags.c \
 	kernel/cpu/clock_math.c kernel/lib/date.c kernel/lib/diag.c kernel/lib/fmt.c \
 	kernel/lib/log_ring.c kernel/timer_heap.c kernel/lib/chacha.c \
-	kernel/cpuid_policy.c kernel/cpuid_table.c kernel/event.c kernel/exit.c \
+	$(wildcard kernel/cpuid_*.c) kernel/event.c kernel/exit.c \
 	kernel/exit_cpuid.c kernel/exit_cr.c kernel/exit_msr.c kernel/guest_walk.c \
 	kernel/hypercall.c kernel/io.c kernel/msr_policy.c kernel/pv_clock.c \
 	kernel/vcpu_reset.c $(wildcard kernel/emulate*.c kernel/insn*.c kernel/loader*.c) \

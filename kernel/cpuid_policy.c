@@ -1,5 +1,6 @@
 /*
- * Which bits of CPUID a guest may have.
+ * Which bits of CPUID a guest may have. Of these it is shown what the machine
+ * has and the back end can run (cpuid_hide).
  *
  * Left out because it does not work in a guest, or not yet: VMX, SVM, SMX, SGX,
  * SEV, MONITOR and MONITORX, performance counters, IBS, processor trace, debug

@@ -5,9 +5,7 @@
 #ifndef KERNEL_CPUID_POLICY_H
 #define KERNEL_CPUID_POLICY_H
 
-#include <stdint.h>
-
-enum cpuid_register { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX };
+#include "kernel/exit_cpuid.h"
 
 enum cpuid_verdict {
 	CPUID_PASS,   /* if the machine has it */

@@ -3,6 +3,7 @@
 
 #include "kernel/cpu/time.h"
 #include "kernel/cpu/x86_regs.h"
+#include "kernel/cpuid_machine.h"
 #include "kernel/cpuid_policy.h"
 #include "kernel/lib/string.h"
 #include "mm/heap.h"
@@ -28,87 +29,8 @@
 /* CPUID.1:EBX */
 #define FEATURES_LOGICAL_COUNT BITS(23, 16)
 
-static uint32_t *word(struct cpuid_words *words, enum cpuid_register reg)
-{
-	switch (reg) {
-	case CPUID_EAX: return &words->eax;
-	case CPUID_EBX: return &words->ebx;
-	case CPUID_ECX: return &words->ecx;
-	default: return &words->edx;
-	}
-}
-
-/* All 0 where the machine has no such leaf: Intel's CPUs answer those with
- * another one. */
-static struct cpuid_words machine_leaf(uint32_t leaf, uint32_t subleaf)
-{
-	if (cpuid_machine(leaf & CPUID_EXTENDED_BASE, 0).eax < leaf)
-		return (struct cpuid_words){ 0 };
-	if (leaf == 7 && subleaf && cpuid_machine(7, 0).eax < subleaf)
-		return (struct cpuid_words){ 0 };
-	return cpuid_machine(leaf, subleaf);
-}
-
-/* States that come together or not at all, and on what: SDM 1 13.3 "Enabling the
- * XSAVE Feature Set and XSAVE-Enabled Features". */
-static const struct {
-	uint64_t group, needs;
-} state_groups[] = {
-	{ XCR0_X87, 0 },
-	{ XCR0_SSE, XCR0_X87 },
-	{ XCR0_AVX, XCR0_SSE },
-	{ XCR0_OPMASK | XCR0_ZMM_HI256 | XCR0_HI16_ZMM, XCR0_AVX },
-	{ XCR0_PKRU, XCR0_X87 },
-	{ XCR0_TILECFG | XCR0_TILEDATA, XCR0_X87 },
-};
-
-static bool fits_area(uint64_t group)
-{
-	for (uint32_t i = 2; i < 63; i++) {
-		struct cpuid_words words;
-
-		if (!(group & BIT(i)))
-			continue;
-		words = machine_leaf(0xd, i);
-		if (!range_fits(words.ebx, words.eax, VCPU_XSAVE_SIZE_MAX))
-			return false;
-	}
-	return true;
-}
-
-uint64_t cpuid_machine_xcr0_mask(void)
-{
-	struct cpuid_words words = machine_leaf(0xd, 0);
-	uint64_t has = (uint64_t)words.edx << 32 | words.eax;
-	uint64_t mask = 0;
-
-	if (!(machine_leaf(1, 0).ecx & CPUID_1_ECX_XSAVE))
-		return 0;
-	for (unsigned int i = 0; i < ARRAY_SIZE(state_groups); i++) {
-		uint64_t group = state_groups[i].group;
-		uint64_t needs = state_groups[i].needs;
-
-		if ((has & group) == group && (mask & needs) == needs &&
-		    fits_area(group))
-			mask |= group;
-	}
-	return mask;
-}
-
-bool cpuid_is_xcr0_sound(uint64_t value)
-{
-	if (!(value & XCR0_X87))
-		return false;
-	for (unsigned int i = 0; i < ARRAY_SIZE(state_groups); i++) {
-		uint64_t group = value & state_groups[i].group;
-		uint64_t needs = state_groups[i].needs;
-
-		if (group && (group != state_groups[i].group ||
-			      (value & needs) != needs))
-			return false;
-	}
-	return true;
-}
+/* CPUID.(0xd,2 and up):ECX; the other bits are of supervisor states and XFD */
+#define XSAVE_STATE_ALIGNED BIT(1)
 
 /* As the guest's table says it, or, without one, the machine. */
 static uint64_t cr4_mask(const struct cpuid_table *table)
@@ -119,9 +41,9 @@ static uint64_t cr4_mask(const struct cpuid_table *table)
 		const struct cpuid_cr4_bit *bit = &cpuid_cr4_bits[i];
 		struct cpuid_words words =
 			table ? cpuid_leaf(table, bit->leaf, bit->subleaf)
-			      : machine_leaf(bit->leaf, bit->subleaf);
+			      : cpuid_machine_leaf(bit->leaf, bit->subleaf);
 
-		if (*word(&words, bit->reg) & bit->feature)
+		if (*cpuid_word(&words, bit->reg) & bit->feature)
 			mask |= bit->cr4;
 	}
 	return mask;
@@ -176,16 +98,17 @@ static void apply_policy(struct cpuid_table *table,
 	struct cpuid_words *words =
 		words_at(table, policy->leaf, policy->subleaf);
 	struct cpuid_words machine;
+	uint32_t bits = policy->mask;
 
 	if (!words || (table->xcr0_mask & policy->states) != policy->states)
 		return;
-	if (policy->verdict == CPUID_ALWAYS) {
-		*word(words, policy->reg) |= policy->mask;
-		return;
+	if (policy->verdict == CPUID_PASS) {
+		machine = cpuid_machine_leaf(policy->leaf, policy->subleaf);
+		bits &= *cpuid_word(&machine, policy->reg);
 	}
-	machine = machine_leaf(policy->leaf, policy->subleaf);
-	*word(words, policy->reg) |=
-		*word(&machine, policy->reg) & policy->mask;
+	*cpuid_word(words, policy->reg) |=
+		bits &
+		~cpuid_hidden(policy->leaf, policy->subleaf, policy->reg);
 }
 
 /* The caches of one core are its own, the last level is the package's. */
@@ -194,7 +117,7 @@ static void set_caches(struct cpuid_table *table, uint32_t leaf)
 	uint32_t cores = (uint32_t)BIT(table->core_bits) - 1;
 
 	for (uint32_t i = 0; i < CACHE_SUBLEAVES_MAX; i++) {
-		struct cpuid_words machine = machine_leaf(leaf, i);
+		struct cpuid_words machine = cpuid_machine_leaf(leaf, i);
 		struct cpuid_words *words;
 
 		if (!(machine.eax & CACHE_TYPE))
@@ -240,7 +163,7 @@ static void set_topology(struct cpuid_table *table)
 
 static void set_addresses(struct cpuid_table *table)
 {
-	uint32_t machine = machine_leaf(0x80000008, 0).eax;
+	uint32_t machine = cpuid_machine_leaf(0x80000008, 0).eax;
 	bool has_la57 = table->basic[7].words.ecx & CPUID_7_ECX_LA57;
 
 	table->address_bits = (uint8_t)min_u64(
@@ -263,8 +186,10 @@ static void set_xsave(struct cpuid_table *table)
 		if (!(table->xcr0_mask & BIT(i)))
 			continue;
 		words = words_at(table, 0xd, i);
-		if (words)
-			*words = machine_leaf(0xd, i);
+		if (!words)
+			continue;
+		*words = cpuid_machine_leaf(0xd, i);
+		words->ecx &= (uint32_t)XSAVE_STATE_ALIGNED;
 	}
 }
 
@@ -359,11 +284,12 @@ struct cpuid_table *cpuid_table_create(uint32_t vcpu_count)
 	while (BIT(table->core_bits) < vcpu_count)
 		table->core_bits++;
 	table->is_amd = is_machine_amd();
-	table->xcr0_mask = cpuid_machine_xcr0_mask();
+	if (!(cpuid_hidden(1, 0, CPUID_ECX) & CPUID_1_ECX_XSAVE))
+		table->xcr0_mask = cpuid_machine_xcr0_mask();
 	set_ranges(table);
 	for (uint32_t i = 0; i < cpuid_policy_count; i++)
 		apply_policy(table, &cpuid_policies[i]);
-	if (machine_leaf(7, 0).eax)
+	if (cpuid_machine_leaf(7, 0).eax)
 		table->basic[7].words.eax = 1; /* subleaves: 0 and 1 */
 	set_xsave(table);
 	set_addresses(table);

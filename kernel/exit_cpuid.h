@@ -15,8 +15,18 @@ struct cpuid_words {
 	uint32_t eax, ebx, ecx, edx;
 };
 
+enum cpuid_register { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX };
+
 /* The machine's own CPUID instruction; a pure file cannot execute it. */
 struct cpuid_words cpuid_machine(uint32_t leaf, uint32_t subleaf);
+
+/*
+ * The back end cannot run what @bits of that register promise, such as INVPCID
+ * without VMX's control for it: no guest is shown them, nor gets what they allow
+ * in CR4. While the back end is probed, at most 16 times.
+ */
+void cpuid_hide(uint32_t leaf, uint32_t subleaf, enum cpuid_register reg,
+		uint32_t bits);
 
 /* For a VM of @vcpu_count vCPUs. NULL: no memory. */
 struct cpuid_table *cpuid_table_create(uint32_t vcpu_count);

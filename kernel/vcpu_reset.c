@@ -1,6 +1,7 @@
 /* What a vCPU begins with. [pure] */
 #include "drivers/pc/lapic.h"
 #include "kernel/cpu/x86_regs.h"
+#include "kernel/exit_cpuid.h"
 #include "kernel/exit_msr.h"
 #include "kernel/lib/string.h"
 #include "kernel/vm.h"
@@ -51,19 +52,30 @@ static void reset_fpu(struct vcpu *vcpu)
 	vcpu->xss = 0;
 }
 
+/* INIT leaves the caches on or off. */
+static uint64_t kept_by_init(const struct vcpu *vcpu)
+{
+	struct cpu_mode mode;
+
+	vcpu_ops->read_mode(vcpu, &mode);
+	return mode.cr0 & (CR0_CD | CR0_NW);
+}
+
 void vcpu_reset(struct vcpu *vcpu, bool is_init)
 {
 	struct vcpu_state state;
 
 	reset_state(&state);
+	if (is_init)
+		state.cr0 = CR0_ET | kept_by_init(vcpu);
 	vcpu_ops->write_state(vcpu, &state);
 	vcpu_ops->reset(vcpu);
 	vcpu->windows = 0;
 	memset(&vcpu->regs, 0, sizeof(vcpu->regs));
 	vcpu->regs.rip = 0xfff0;
 	vcpu->regs.rflags = RFLAGS_FIXED;
-	/* family 15h or later, as CPUID leaf 1 says; nobody relies on more */
-	vcpu->regs.gpr[GPR_RDX] = 0xf00;
+	/* family, model and stepping */
+	vcpu->regs.gpr[GPR_RDX] = cpuid_leaf(vcpu->vm->cpuid, 1, 0).eax;
 	memset(&vcpu->event, 0, sizeof(vcpu->event));
 	vcpu->is_shadowed = false;
 	vcpu->is_nmi_pending = false;
