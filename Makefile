@@ -26,6 +26,7 @@ PURE := $(wildcard drivers/pc/*.c drivers/pci/*.c drivers/virtio/*.c) \
 	kernel/exit_cpuid.c kernel/exit_cr.c kernel/exit_msr.c kernel/guest_walk.c \
 	kernel/hypercall.c kernel/io.c kernel/msr_policy.c kernel/pv_clock.c \
 	kernel/vcpu_reset.c $(wildcard kernel/emulate*.c kernel/insn*.c kernel/loader*.c) \
+	kernel/guest_linear.c $(wildcard kernel/task_*.c) \
 	mm/extent.c mm/frame.c mm/frame_chunk.c mm/frame_node.c mm/heap.c \
 	mm/memmap.c mm/pgtable.c mm/pool.c mm/untouched.c $(wildcard mm/guest_*.c) \
 	svm/npt.c svm/svm_caps.c svm/svm_event.c svm/svm_exit.c svm/svm_state.c \

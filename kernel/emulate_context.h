@@ -80,6 +80,10 @@ bool emulate_replace_pair(struct emulation *em,
 bool emulate_linear(struct emulation *em, uint8_t segment, uint64_t offset,
 		    unsigned int size, uint32_t access, uint64_t *linear);
 
+/* Do @size bytes at @offset lie within the segment's limit? */
+bool emulate_is_within(const struct segment *segment, uint64_t offset,
+		       unsigned int size);
+
 /* The bytes that may be fetched at RIP, at most @wanted, and their linear
  * address. 0: a fault was raised. */
 unsigned int emulate_code(struct emulation *em, unsigned int wanted,

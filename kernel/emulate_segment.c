@@ -53,8 +53,8 @@ static bool has_type(const struct emulation *em, const struct segment *segment,
 	return !(access & ACCESS_WRITE) || type & TYPE_READ_WRITE;
 }
 
-static bool is_within(const struct segment *segment, uint64_t offset,
-		      unsigned int size)
+bool emulate_is_within(const struct segment *segment, uint64_t offset,
+		       unsigned int size)
 {
 	uint64_t last = offset + size - 1;
 
@@ -74,7 +74,8 @@ bool emulate_linear(struct emulation *em, uint8_t segment, uint64_t offset,
 	if (em->mode.code_size == 8)
 		return linear_64(em, segment, offset, size, linear);
 	vcpu_ops->read_segment(em->vcpu, segment, &found);
-	if (!has_type(em, &found, access) || !is_within(&found, offset, size)) {
+	if (!has_type(em, &found, access) ||
+	    !emulate_is_within(&found, offset, size)) {
 		emulate_raise_segment(em, segment);
 		return false;
 	}

@@ -8,6 +8,7 @@
 #include "kernel/exit_msr.h"
 #include "kernel/hypercall.h"
 #include "kernel/lib/panic.h"
+#include "kernel/task_switch.h"
 #include "kernel/thread.h"
 #include "kernel/vm.h"
 
@@ -225,10 +226,7 @@ void exit_handle(struct vcpu *vcpu)
 	case EXIT_UNDEFINED: event_raise(vcpu, VECTOR_UD); break;
 	case EXIT_STEP: break;
 	case EXIT_TRIPLE_FAULT: vm_triple_fault(vcpu); break;
-	case EXIT_TASK_SWITCH:
-		vm_fault(vcpu->vm, "vCPU %u: hardware task switch to 0x%x",
-			 vcpu->number, vcpu->exit.task.selector);
-		break;
+	case EXIT_TASK_SWITCH: exit_task_switch(vcpu); break;
 	case EXIT_REFUSED:
 		vm_fault(vcpu->vm, "vCPU %u: the CPU refused its state (0x%lx)",
 			 vcpu->number, vcpu->exit.code);

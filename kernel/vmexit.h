@@ -49,7 +49,9 @@ extern const char *const exit_reason_names[EXIT_REASON_COUNT];
 struct vmexit {
 	uint8_t reason;	  /* enum exit_reason */
 	uint8_t insn_len; /* of the instruction that exited; 0: not known, or
-			     none */
+			     none. Of EXIT_TASK_SWITCH: always known for CALL,
+			     IRET, JMP and for INT n, INT1, INT3, INTO through
+			     a gate; 0 for other events through one */
 	union {
 		struct {
 			uint16_t port;
@@ -76,9 +78,15 @@ struct vmexit {
 			bool is_decoded; /* gpr is known */
 			uint8_t gpr;
 		} cr;
+		/*
+		 * Software does the rest of the switch. An event that came
+		 * through the gate is in vcpu->event too, unless it is the
+		 * instruction's: it is used up, not delivered again. So an
+		 * NMI's leaves NMIs blocked; and IRET has let them in.
+		 */
 		struct {
-			uint16_t selector;
-			uint8_t source; /* 0 CALL, 1 IRET, 2 JMP, 3 gate */
+			uint16_t selector; /* of the new TSS */
+			uint8_t source;	   /* 0 CALL, 1 IRET, 2 JMP, 3 gate */
 			bool has_error;
 			uint32_t error_code;
 		} task;

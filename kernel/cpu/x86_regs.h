@@ -64,9 +64,12 @@
 
 /* Debug registers: SDM 3B 17.2 "Debug Registers". */
 #define DR6_BS	  BIT(14)
+#define DR6_BT	  BIT(15)
 #define DR6_RESET 0xffff0ff0UL
 #define DR7_RESET 0x400UL
 #define DR7_GD	  BIT(13)
+/* LE, L0 to L3 */
+#define DR7_LOCAL (BIT(8) | BIT(6) | BIT(4) | BIT(2) | BIT(0))
 
 /* SDM 1 3.4.3 "EFLAGS Register". */
 #define RFLAGS_CF    BIT(0)
@@ -79,6 +82,7 @@
 #define RFLAGS_IF    BIT(9)
 #define RFLAGS_DF    BIT(10)
 #define RFLAGS_OF    BIT(11)
+#define RFLAGS_NT    BIT(14)
 #define RFLAGS_RF    BIT(16)
 #define RFLAGS_VM    BIT(17)
 #define RFLAGS_AC    BIT(18)
