@@ -87,7 +87,14 @@ static bool take_message(struct lapic *lapic,
 	case APIC_LOWEST:
 		return accept(lapic, message->vector, message->is_level);
 	case APIC_NMI: vcpu_request(vcpu, REQUEST_NMI); break;
-	case APIC_INIT: vcpu_request(vcpu, REQUEST_INIT); break;
+	case APIC_INIT:
+		/* A start-up IPI that nobody has looked at yet came before:
+		 * it says nothing to a vCPU that runs, and must not start
+		 * the one that waits from now on. */
+		__atomic_fetch_and(&vcpu->requests, ~(uint32_t)REQUEST_STARTUP,
+				   __ATOMIC_SEQ_CST);
+		vcpu_request(vcpu, REQUEST_INIT);
+		break;
 	case APIC_STARTUP:
 		__atomic_store_n(&vcpu->startup_page, message->vector,
 				 __ATOMIC_RELEASE);

@@ -213,6 +213,13 @@ static void brings_up_processors(void **state)
 	assert_true(write_msr(0, 0x300, 0x300004608 | 0x9f));
 	assert_int_equal(take_requested(REQUEST_STARTUP), BIT(3));
 	assert_int_equal(vcpus[3].startup_page, 0x9f);
+	/* one that INIT follows starts nobody; one behind it does */
+	assert_true(write_msr(0, 0x300, 0x300004608));
+	assert_true(write_msr(0, 0x300, 0x300004500));
+	assert_int_equal(vcpus[3].requests, REQUEST_INIT);
+	assert_true(write_msr(0, 0x300, 0x300004608));
+	assert_int_equal(vcpus[3].requests, REQUEST_INIT | REQUEST_STARTUP);
+	take_requested(0);
 	assert_true(write_msr(0, 0x300, 0x400004400));
 	assert_int_equal(take_requested(REQUEST_NMI), BIT(4));
 	/* vectors below 16 are illegal in interrupts only */
