@@ -168,3 +168,106 @@ void case_stress_x2apic(void)
 	for (uint32_t i = 0; i < case_vcpus; i++)
 		CHECK_EQ(calls[i], ROUNDS);
 }
+
+/* ---- stopping and starting ---- */
+
+#define CYCLES 1000
+
+/* What a CPU finds when it starts: cycle.asm. */
+struct first_look {
+	uint32_t count;	    /* of starts at this page */
+	uint32_t registers; /* general ones, or'ed; without EDX */
+	uint32_t eflags, cr0, cr3, cr4, efer, dr7;
+	uint16_t cs;
+	uint16_t segments; /* the others, or'ed */
+};
+
+extern char cycle_begin[], cycle_end[];
+
+/* Two pages by turns: a start-up IPI that comes late goes to the wrong one. */
+static uint8_t start_page(uint32_t cycle)
+{
+	return (uint8_t)(0x9 + cycle % 2);
+}
+
+static volatile struct first_look *first_look(uint32_t cycle)
+{
+	return (volatile struct first_look *)((uint64_t)start_page(cycle)
+						      << 12 |
+					      0x800);
+}
+
+/* SDM 3A table 9-1 "IA-32 and Intel 64 Processor States Following Power-up,
+ * Reset, or INIT"; INIT leaves CD and NW as they are. */
+static void check_first_look(uint32_t cycle)
+{
+	volatile struct first_look *look = first_look(cycle);
+
+	CHECK_EQ(look->count, cycle / 2 + 1);
+	CHECK_EQ(look->registers, 0);
+	CHECK_EQ(look->eflags, RFLAGS_FIXED);
+	CHECK_EQ(look->cr0 & ~(uint32_t)(CR0_CD | CR0_NW), CR0_ET);
+	CHECK_EQ(look->cr3, 0);
+	CHECK_EQ(look->cr4, 0);
+	CHECK_EQ(look->efer, 0);
+	CHECK_EQ(look->dr7, DR7_RESET);
+	CHECK_EQ(look->cs, start_page(cycle) << 8);
+	CHECK_EQ(look->segments, 0);
+}
+
+/* Where it is stopped, by turns: in a loop, between exits, halted for good, and
+ * waiting for an interrupt. */
+static volatile uint64_t ticks;
+
+static void be_busy(void *argument)
+{
+	uint64_t what = (uint64_t)argument;
+
+	for (;;) {
+		ticks++;
+		if (what == 1)
+			cpuid(0, 0);
+		else if (what == 2)
+			asm volatile("cli; hlt");
+		else if (what == 3)
+			sti_hlt_cli();
+	}
+}
+
+static bool is_still(void)
+{
+	uint64_t before = ticks;
+
+	delay_us(20);
+	return ticks == before;
+}
+
+static void stop(uint32_t cycle)
+{
+	uint64_t before = ticks;
+
+	smp_begin(1, be_busy, (void *)(uint64_t)(cycle / 2 % 4));
+	WAIT_FOR(ticks != before);
+	/* which says nothing to a CPU that runs: INIT does not bring it back */
+	lapic_send(1, ICR_STARTUP | ICR_ASSERT | start_page(cycle));
+	lapic_send(1, ICR_INIT | ICR_ASSERT);
+	WAIT_FOR(is_still());
+}
+
+/* INIT, start-up, start-up, of which the second one comes too late. */
+void case_smp_cycles(void)
+{
+	smp_start();
+	for (uint32_t i = 0; i < 2; i++)
+		memcpy((void *)((uint64_t)start_page(i) << 12), cycle_begin,
+		       (unsigned long)(cycle_end - cycle_begin));
+	memset((void *)first_look(0), 0, sizeof(struct first_look));
+	memset((void *)first_look(1), 0, sizeof(struct first_look));
+	for (uint32_t i = 0; i < CYCLES; i++) {
+		stop(i + 1);
+		smp_restart_at(1, start_page(i));
+		lapic_send(1, ICR_STARTUP | ICR_ASSERT | start_page(i));
+		check_first_look(i);
+	}
+	CHECK_EQ(first_look(0)->count + first_look(1)->count, CYCLES);
+}

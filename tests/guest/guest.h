@@ -12,7 +12,7 @@
  *	trap.c      exceptions and interrupts	smp.c      other CPUs
  *	lapic.c     the local APIC		time.c     TSC as a clock
  *	pci.c       configuration space		virtio.c   an entropy driver
- *	real.asm    to real mode and back
+ *	real.asm    to real mode and back	cycle.asm  a CPU's first look
  *	case_*.c    the cases
  *
  * A case runs on CPU 0 with interrupts off, 8259s masked, local APIC enabled
@@ -106,6 +106,8 @@ uint32_t cpu_number(void);
 void smp_start(void);
 /* Start-up IPIs to CPU @number after an INIT; the trampoline is there. */
 void smp_restart(uint32_t number);
+/* The same with code at @page that goes on with the trampoline. */
+void smp_restart_at(uint32_t number, uint8_t page);
 /* Have @function run on CPU @number, with interrupts off; and wait for it. */
 void smp_begin(uint32_t number, void (*function)(void *argument),
 	       void *argument);

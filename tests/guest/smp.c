@@ -59,15 +59,20 @@ void smp_start(void)
 		WAIT_FOR(__atomic_load_n(&cpus[i].is_online, __ATOMIC_ACQUIRE));
 }
 
-void smp_restart(uint32_t number)
+void smp_restart_at(uint32_t number, uint8_t page)
 {
 	struct cpu *cpu = &cpus[number];
 
 	cpu->is_asked = 0;
 	__atomic_store_n(&cpu->is_online, 0, __ATOMIC_SEQ_CST);
 	gdt[SELECTOR_TSS / 8 + number * 2] &= ~(2UL << 40); /* not busy */
-	lapic_send(number, ICR_STARTUP | ICR_ASSERT | TRAMPOLINE >> 12);
+	lapic_send(number, ICR_STARTUP | ICR_ASSERT | page);
 	WAIT_FOR(__atomic_load_n(&cpu->is_online, __ATOMIC_ACQUIRE));
+}
+
+void smp_restart(uint32_t number)
+{
+	smp_restart_at(number, TRAMPOLINE >> 12);
 }
 
 void smp_begin(uint32_t number, void (*function)(void *argument),
