@@ -22,7 +22,8 @@ PURE := $(wildcard drivers/pc/*.c drivers/pci/*.c drivers/virtio/*.c) \
 	boot/multiboot2.c boot/multiboot2_tags.c \
 	kernel/cpu/clock_math.c kernel/lib/date.c kernel/lib/diag.c kernel/lib/fmt.c \
 	kernel/lib/log_ring.c kernel/timer_heap.c kernel/lib/chacha.c \
-	$(wildcard kernel/cpuid_*.c) kernel/event.c kernel/exit.c \
+	$(wildcard kernel/cpuid_*.c) \
+	kernel/event.c kernel/exit.c \
 	kernel/exit_cpuid.c kernel/exit_cr.c kernel/exit_msr.c kernel/guest_walk.c \
 	kernel/hypercall.c kernel/io.c kernel/msr_policy.c kernel/pv_clock.c \
 	kernel/vcpu_reset.c $(wildcard kernel/emulate*.c kernel/insn*.c kernel/loader*.c) \
@@ -30,8 +31,8 @@ PURE := $(wildcard drivers/pc/*.c drivers/pci/*.c drivers/virtio/*.c) \
 	mm/extent.c mm/frame.c mm/frame_chunk.c mm/frame_node.c mm/heap.c \
 	mm/memmap.c mm/pgtable.c mm/pool.c mm/untouched.c $(wildcard mm/guest_*.c) \
 	svm/npt.c svm/svm_caps.c svm/svm_event.c svm/svm_exit.c svm/svm_state.c \
-	vmx/ept.c vmx/vmx_caps.c vmx/vmx_event.c vmx/vmx_exit.c \
-	vmx/vmx_state.c
+	vmx/ept.c vmx/vmx_caps.c $(wildcard vmx/vmx_check*.c) \
+	vmx/vmx_event.c vmx/vmx_exit.c vmx/vmx_state.c
 
 # Files that need the machine.
 IMPURE := \

@@ -154,6 +154,7 @@ enum vmcs_field {
 #define VMCS_EXIT_LOAD_PAT   BIT(19)
 #define VMCS_EXIT_SAVE_EFER  BIT(20)
 #define VMCS_EXIT_LOAD_EFER  BIT(21)
+#define VMCS_EXIT_SAVE_TIMER BIT(22)
 
 /* VM-entry controls */
 #define VMCS_ENTRY_LOAD_DEBUG BIT(2)

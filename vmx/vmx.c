@@ -35,6 +35,7 @@
 #include "mm/phys.h"
 #include "vmx/ept.h"
 #include "vmx/vmx_asm.h"
+#include "vmx/vmx_check.h"
 #include "vmx/vmx_cpu.h"
 
 /* SDM 3D appendix A */
@@ -279,17 +280,12 @@ static void write_optional(struct vmx_vcpu *vmx)
 		vmcs_write(VMCS_XSS_EXITING_BITMAP, 0);
 }
 
-/*
- * A run ends after this many cycles at the latest, so that no bug of a CPU in
- * waking guests (Bochs: an interrupt that comes while the guest was entered with
- * IF clear) lets one run for ever.
- */
-static uint32_t run_limit(void)
+/* 10 ms. */
+static uint32_t run_ticks(void)
 {
-	uint64_t ticks =
-		time_tsc_hz() / 100 >> FIELD_GET(VMX_MISC_TIMER_SHIFT, caps.misc);
+	uint64_t shift = FIELD_GET(VMX_MISC_TIMER_SHIFT, caps.misc);
 
-	return (uint32_t)min_u64(ticks, UINT32_MAX);
+	return (uint32_t)min_u64(time_tsc_hz() / 100 >> shift, UINT32_MAX);
 }
 
 /*
@@ -338,6 +334,7 @@ static int vmx_create(struct vcpu *vcpu)
 	vcpu->backend = vmx;
 	vmx->active_cpu = VMX_NO_CPU;
 	vmx->controls = controls;
+	vmx->run_ticks = run_ticks();
 	vmx->eptp = vcpu->vm->memory.table.root.value | EPTP_WRITE_BACK |
 		    EPTP_LEVELS;
 	vmx_vmclear(vmx->vmcs);
@@ -345,7 +342,7 @@ static int vmx_create(struct vcpu *vcpu)
 	write_controls(vmx);
 	write_optional(vmx);
 	if (controls.pin & VMCS_PIN_PREEMPTION_TIMER)
-		vmcs_write(VMCS_PREEMPTION_TIMER, run_limit());
+		vmcs_write(VMCS_PREEMPTION_TIMER, vmx->run_ticks);
 	set_control_registers(vmx, vcpu);
 	vmx_close(vcpu);
 	return 0;
@@ -467,10 +464,22 @@ static void after_exit(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 static __attribute__((noinline)) void refused(struct vcpu *vcpu,
 					      const char *reason)
 {
-	const char *rule = NULL;
+	struct vmx_check_limits limits = {
+		.physical_width = cpuid_address_bits(vcpu->vm->cpuid),
+		.linear_width = cpuid_linear_bits(vcpu->vm->cpuid),
+		.cr0_fixed0 = caps.cr0_fixed0,
+		.cr0_fixed1 = caps.cr0_fixed1,
+		.cr4_fixed0 = caps.cr4_fixed0,
+		.cr4_fixed1 = caps.cr4_fixed1,
+		.misc = caps.misc,
+	};
+	const char *rule = vmx_check_controls(&limits);
+
+	if (!rule)
+		rule = vmx_check_guest_state(&limits);
 
 	log_error("vmx: vm %s vCPU %u: %s: %s", vcpu->vm->name, vcpu->number,
-		  reason, rule ? rule : "no rule of the guest's state broken");
+		  reason, rule ? rule : "it breaks no known rule");
 }
 
 static __attribute__((noinline)) void not_entered(struct vcpu *vcpu)
@@ -479,7 +488,7 @@ static __attribute__((noinline)) void not_entered(struct vcpu *vcpu)
 
 	vcpu->exit.reason = EXIT_REFUSED;
 	vcpu->exit.code = error;
-	refused(vcpu, "instruction error");
+	refused(vcpu, vmx_insn_error_name(error));
 }
 
 static void vmx_run(struct vcpu *vcpu)

@@ -125,24 +125,37 @@ static uint32_t fit_processor(const struct vmx_caps *caps)
 	return controls;
 }
 
+/* The timer is of use only if it goes on counting across exits: SDM 3C 25.5.1
+ * "VMX-Preemption Timer". */
+static void fit_timer(struct vmx_controls *controls)
+{
+	if ((controls->pin & VMCS_PIN_PREEMPTION_TIMER) &&
+	    (controls->exit & VMCS_EXIT_SAVE_TIMER))
+		return;
+	controls->pin &= ~(uint32_t)VMCS_PIN_PREEMPTION_TIMER;
+	controls->exit &= ~(uint32_t)VMCS_EXIT_SAVE_TIMER;
+}
+
 struct vmx_controls vmx_caps_controls(const struct vmx_caps *caps)
 {
-	return (struct vmx_controls){
+	struct vmx_controls controls = {
 		.pin = fit(caps->pin, VMCS_PIN_INTERRUPT | VMCS_PIN_NMI |
 					      VMCS_PIN_VIRTUAL_NMI |
 					      VMCS_PIN_PREEMPTION_TIMER),
 		.processor = fit_processor(caps),
 		.processor2 = fit(caps->processor2, wanted_processor2(caps)),
-		.exit = fit(caps->exit, VMCS_EXIT_SAVE_DEBUG |
-						VMCS_EXIT_HOST_64 |
-						VMCS_EXIT_SAVE_PAT |
-						VMCS_EXIT_LOAD_PAT |
-						VMCS_EXIT_SAVE_EFER |
-						VMCS_EXIT_LOAD_EFER),
+		.exit = fit(caps->exit,
+			    VMCS_EXIT_SAVE_DEBUG | VMCS_EXIT_HOST_64 |
+				    VMCS_EXIT_SAVE_PAT | VMCS_EXIT_LOAD_PAT |
+				    VMCS_EXIT_SAVE_EFER | VMCS_EXIT_LOAD_EFER |
+				    VMCS_EXIT_SAVE_TIMER),
 		.entry = fit(caps->entry, VMCS_ENTRY_LOAD_DEBUG |
 						  VMCS_ENTRY_LOAD_PAT |
 						  VMCS_ENTRY_LOAD_EFER),
 	};
+
+	fit_timer(&controls);
+	return controls;
 }
 
 size_t vmx_caps_print(const struct vmx_caps *caps, char *buf, size_t size)

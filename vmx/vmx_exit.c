@@ -77,9 +77,11 @@ static void decode_memory(struct vcpu *vcpu, bool was_vectoring)
 		block_nmi_again(vmx_of(vcpu));
 }
 
-/* A #DB that exits has not changed DR6: SDM 3C 28.1 "Architectural State Before a
- * VM Exit". */
-static void decode_debug(struct vcpu *vcpu)
+/*
+ * A #DB that exits has not changed DR6: SDM 3C 28.1 "Architectural State Before a
+ * VM Exit". That of INT1 exits at the instruction, and is to be raised behind it.
+ */
+static void decode_debug(struct vcpu *vcpu, uint64_t type)
 {
 	uint64_t causes =
 		vmcs_read(VMCS_EXIT_QUALIFICATION) & VMCS_DEBUG_CAUSES;
@@ -87,14 +89,17 @@ static void decode_debug(struct vcpu *vcpu)
 
 	vmx_live_write(vcpu, VMX_LIVE_DR6,
 		       (dr6 & ~VMCS_DEBUG_BREAKPOINTS) | causes);
+	if (type == VMCS_EVENT_PRIVILEGED_EXCEPTION)
+		vcpu->regs.rip += vmcs_read(VMCS_EXIT_INSN_LEN);
 }
 
 static void decode_exception(struct vcpu *vcpu, bool was_vectoring)
 {
 	uint64_t info = vmcs_read(VMCS_EXIT_EVENT);
+	uint64_t type = FIELD_GET(VMCS_EVENT_TYPE, info);
 	struct vmexit *exit = &vcpu->exit;
 
-	if (FIELD_GET(VMCS_EVENT_TYPE, info) == VMCS_EVENT_NMI) {
+	if (type == VMCS_EVENT_NMI) {
 		exit->reason = EXIT_NMI;
 		return;
 	}
@@ -104,7 +109,7 @@ static void decode_exception(struct vcpu *vcpu, bool was_vectoring)
 		exit->exception.error_code =
 			(uint32_t)vmcs_read(VMCS_EXIT_ERROR_CODE);
 	if (exit->exception.vector == VECTOR_DB)
-		decode_debug(vcpu);
+		decode_debug(vcpu, type);
 	if ((info & VMCS_EVENT_UNBLOCK_NMI) && !was_vectoring &&
 	    exit->exception.vector != VECTOR_DF)
 		block_nmi_again(vmx_of(vcpu));
@@ -171,6 +176,17 @@ static void decode_interrupted(struct vcpu *vcpu, uint64_t info)
 		vmx_of(vcpu)->blocking &= ~(uint32_t)VMCS_BLOCKED_BY_NMI;
 }
 
+/*
+ * A guest runs that long at the most, all its runs together, before the machine's
+ * interrupts are looked at, so that no bug of a CPU in ending runs (Bochs: none
+ * ends for an interrupt that came while the guest was entered with IF clear) keeps
+ * them waiting for ever.
+ */
+static void wind_up(const struct vmx_vcpu *vmx)
+{
+	vmcs_write(VMCS_PREEMPTION_TIMER, vmx->run_ticks);
+}
+
 void vmx_decode_exit(struct vcpu *vcpu, uint32_t reason)
 {
 	uint64_t vectoring = vmcs_read(VMCS_VECTORING_EVENT);
@@ -186,6 +202,8 @@ void vmx_decode_exit(struct vcpu *vcpu, uint32_t reason)
 		row.has_length ? (uint8_t)vmcs_read(VMCS_EXIT_INSN_LEN) : 0;
 	if (was_vectoring)
 		decode_interrupted(vcpu, vectoring);
+	if (basic == VMCS_EXIT_PREEMPTION_TIMER)
+		wind_up(vmx_of(vcpu));
 	switch (row.reason) {
 	case EXIT_IO: decode_io(exit); break;
 	case EXIT_MEMORY: decode_memory(vcpu, was_vectoring); break;

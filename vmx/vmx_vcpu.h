@@ -37,6 +37,7 @@ struct vmx_vcpu {
 	bool is_launched;
 	bool is_host_set; /* the host's fields are those of active_cpu */
 	bool is_flush_due;
+	uint32_t run_ticks; /* of the preemption timer, see vmx_decode_exit */
 	uint64_t vpid_generation; /* of the CPU, when the VPID was given */
 
 	/* What the VMCS has, so as not to ask or tell it. */

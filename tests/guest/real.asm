@@ -86,6 +86,8 @@ real_begin:
 	mov ds, ax
 	mov es, ax
 	mov ss, ax
+	mov fs, ax		; null ones are unusable in real mode: SDM 3A 9.9.2
+	mov gs, ax
 	mov sp, STACK
 	lidt [REAL + (.vectors - real_begin)]
 	mov eax, cr0

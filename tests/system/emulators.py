@@ -169,7 +169,7 @@ class Bochs(Machine):
             f"vgaromimage: file={BOCHS_VGABIOS}",
             f"cpu: model={case.cpu or self.MODEL}, count={case.cpus},"
             " ips=100000000, reset_on_triple_fault=0, ignore_bad_msrs=0",
-            "clock: sync=none, time0=946684800",
+            "clock: sync=none, time0=1767225600",
             "pci: enabled=1, chipset=i440fx",
             f"ata0-master: type=cdrom, path={case.iso()}, status=inserted",
             "boot: cdrom",
