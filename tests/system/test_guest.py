@@ -42,6 +42,42 @@ def test_more_vcpus_than_cpus(boot):
     assert shell.run("nproc").split()[-1] == "8"
 
 
+@pytest.mark.long
+def test_sixteen_vcpus(boot):
+    """On four CPUs, all of them at work at once."""
+    machine = boot("qemu-bios", cpus=4, memory=1024,
+                   modules=modules(section(vcpus=16)))
+    shell = Shell(machine)
+    assert shell.run("nproc").split()[-1] == "16"
+    sums = shell.run("for i in $(seq 16); do (head -c 8388608 /dev/zero | md5sum "
+                     "> /tmp/$i) & done; wait; cat /tmp/[0-9]* | sort | uniq -c",
+                     600)
+    assert re.search(r"^ *16 96995b58d4cbf6aaa9041b4f00c7f6ae ", sums, re.M), sums
+    assert not complaints(shell.run("dmesg"))
+
+
+# The guest's own table of pages is 4 GiB, which it writes: the host has to have
+# those. test_boot.test_terabyte says how much TCG can have.
+@pytest.mark.long
+def test_quarter_of_a_terabyte(boot):
+    """Nothing counts pages in too few bits, and memory not touched costs none."""
+    size = 300
+    ram = f"memory-backend-ram,id=ram,size={size}G,reserve=off"
+    machine = boot("qemu-bios", cpus=2, machine="q35,memory-backend=ram",
+                   memory=size * 1024, args=["-object", ram],
+                   modules=modules(section(memory="256G", vcpus=2),
+                                   hypervisor="log_level = 'debug'"))
+    shell = Shell(machine, 600)
+    total, = re.findall(r"^MemTotal: +(\d+) kB$", shell.run("cat /proc/meminfo"),
+                        re.M)
+    assert 248 << 20 <= int(total) <= 256 << 20
+    assert not complaints(shell.run("dmesg"))
+    shell.type("poweroff -f\n")
+    used = machine.expect(r"vm guest: ends; (\d+) KiB of memory", 120).group(1)
+    assert int(used) < 6 << 20
+    assert debian.ended(machine) == "powered off"
+
+
 def test_time_goes_on(boot):
     """The guest's clocks agree with each other, and sleep takes its time."""
     machine = boot("qemu-bios", cpus=2, memory=768,
