@@ -21,36 +21,30 @@
 
 #define ATTRIBUTES_FLAGS BITS(11, 8)
 
-static bool find_table(const struct task_switch *ts, uint16_t selector,
-		       uint64_t *base, uint32_t *limit)
+/* LDTR without a table has no limit either, so all is beyond it. */
+static struct table_register table_of(const struct task_switch *ts,
+				      uint16_t selector)
 {
 	const struct segment *ldt = &ts->state.segments[SEGMENT_LDTR];
 
-	if (selector & SELECTOR_TI) {
-		*base = ldt->base;
-		*limit = ldt->limit;
-		return ldt->attributes & SEGMENT_P;
-	}
-	*base = ts->state.gdtr.base;
-	*limit = ts->state.gdtr.limit;
-	return true;
+	if (selector & SELECTOR_TI)
+		return (struct table_register){ ldt->base, ldt->limit };
+	return ts->state.gdtr;
 }
 
 bool task_find(struct task_switch *ts, uint16_t selector, uint8_t vector,
 	       struct descriptor *found)
 {
+	struct table_register table = table_of(ts, selector);
 	uint32_t offset = selector & SELECTOR_OFFSET;
 	struct guest_linear at;
-	uint64_t base;
-	uint32_t limit;
 
-	if (!find_table(ts, selector, &base, &limit) ||
-	    offset + DESCRIPTOR_SIZE - 1 > limit) {
+	if (offset + DESCRIPTOR_SIZE - 1 > table.limit) {
 		task_raise(ts, vector, selector);
 		return false;
 	}
 	found->selector = selector;
-	found->linear = base + offset;
+	found->linear = table.base + offset;
 	if (!task_open(ts, found->linear, DESCRIPTOR_SIZE, ACCESS_READ, &at))
 		return false;
 	guest_linear_read(ts->vcpu, &at, 0, &found->value, DESCRIPTOR_SIZE);
@@ -203,7 +197,7 @@ static bool load_ldt(struct task_switch *ts)
 
 	if (ldt->selector <= SELECTOR_NULL)
 		return true;
-	/* the one in place has no table: TI is beyond it */
+	/* LDTR is empty here: TI leads nowhere */
 	if (!task_find(ts, ldt->selector, VECTOR_TS, &descriptor))
 		return false;
 	found = task_segment_of(&descriptor);
