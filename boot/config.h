@@ -43,6 +43,16 @@ struct config_nic {
 	uint8_t mac[6];	      /* all zero: to be chosen */
 };
 
+/* The CPU that a VM sees: the machine's, or a micro-architecture level of the
+ * x86-64 psABI. */
+enum config_cpu {
+	CONFIG_CPU_HOST,
+	CONFIG_CPU_V1,
+	CONFIG_CPU_V2,
+	CONFIG_CPU_V3,
+	CONFIG_CPU_V4,
+};
+
 /* [control] or [vm.NAME]. The slices point into the file's text. */
 struct config_vm {
 	struct slice name; /* "control" for the control domain */
@@ -53,6 +63,7 @@ struct config_vm {
 	struct slice label;
 	uint64_t memory; /* bytes, a multiple of 4 KiB */
 	uint32_t vcpus;
+	enum config_cpu cpu;
 	uint32_t disk_count;
 	uint32_t nic_count;
 	uint32_t line; /* of the section's head, from 1 */

@@ -31,6 +31,7 @@ static const struct config_key keys[] = {
 	{ "disks",       IN_DOMAIN,     CONFIG_DISKS,    0, 0, 0 },
 	{ "nics",        IN_DOMAIN,     CONFIG_NICS,     0, 0, 0 },
 	{ "label",       IN_DOMAIN,     CONFIG_NAME,     DOMAIN(label), 0, 0 },
+	{ "cpu",         IN_VM,         CONFIG_CPU,      DOMAIN(cpu), 0, 0 },
 	{ "autostart",   IN_VM,         CONFIG_BOOL,     DOMAIN(is_autostarted), 0, 0 },
 	{ "testdev",     IN_VM,         CONFIG_BOOL,     DOMAIN(has_testdev), 0, 0 },
 };
@@ -47,6 +48,8 @@ static const char *const descriptions[] = {
 	[CONFIG_PORT] = "\"com1\" to \"com4\", or \"0x100\" to \"0xfff8\" in"
 			" steps of 8",
 	[CONFIG_LEVEL] = "\"error\", \"warn\", \"info\" or \"debug\"",
+	[CONFIG_CPU] = "\"host\", \"x86-64-v1\", \"x86-64-v2\","
+		       " \"x86-64-v3\" or \"x86-64-v4\"",
 	[CONFIG_WORD] = NULL,
 	[CONFIG_MODULE] = "the \"name\" of a boot module, of letters, digits"
 			  " and . _ + ~ @ -",
@@ -196,6 +199,7 @@ bool config_key_set(const struct config_key *key, struct slice text,
 	case CONFIG_BAUD: return config_value_baud(text, member);
 	case CONFIG_PORT: return config_value_port(text, member);
 	case CONFIG_LEVEL: return config_value_level(text, member);
+	case CONFIG_CPU: return config_value_cpu(text, member);
 	case CONFIG_WORD: return config_value_word(text, key->max, member);
 	case CONFIG_MODULE:
 		return set_slice(text, config_value_is_module(text), member);

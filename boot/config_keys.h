@@ -14,6 +14,7 @@ enum config_type {
 	CONFIG_BAUD,	 /* uint32_t */
 	CONFIG_PORT,	 /* uint16_t */
 	CONFIG_LEVEL,	 /* enum log_level */
+	CONFIG_CPU,	 /* enum config_cpu */
 	CONFIG_WORD,	 /* char[max + 1] */
 	CONFIG_MODULE,	 /* struct slice */
 	CONFIG_NAME,	 /* struct slice */

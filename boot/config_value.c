@@ -26,6 +26,12 @@ static const char *const level_names[] = {
 	[LOG_DEBUG] = "debug",
 };
 
+static const char *const cpu_names[] = {
+	[CONFIG_CPU_HOST] = "host",    [CONFIG_CPU_V1] = "x86-64-v1",
+	[CONFIG_CPU_V2] = "x86-64-v2", [CONFIG_CPU_V3] = "x86-64-v3",
+	[CONFIG_CPU_V4] = "x86-64-v4",
+};
+
 static bool is_lower_or_digit(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
@@ -188,6 +194,17 @@ bool config_value_level(struct slice text, enum log_level *out)
 	for (size_t i = 0; i < ARRAY_SIZE(level_names); i++) {
 		if (slice_is(text, level_names[i])) {
 			*out = (enum log_level)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool config_value_cpu(struct slice text, enum config_cpu *out)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(cpu_names); i++) {
+		if (slice_is(text, cpu_names[i])) {
+			*out = (enum config_cpu)i;
 			return true;
 		}
 	}

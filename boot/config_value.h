@@ -24,6 +24,9 @@ bool config_value_port(struct slice text, uint16_t *out);
 
 bool config_value_level(struct slice text, enum log_level *out);
 
+/* host, or x86-64-v1 to x86-64-v4. */
+bool config_value_cpu(struct slice text, enum config_cpu *out);
+
 /* Six bytes in hex with colons: the address of one station, and not zero. */
 bool config_value_mac(struct slice text, uint8_t out[6]);
 

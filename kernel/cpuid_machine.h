@@ -4,6 +4,9 @@
 
 #include "kernel/exit_cpuid.h"
 
+/* CPUID.(0xd,2 and up):ECX; its other bits are of supervisor states and XFD. */
+#define XSAVE_STATE_ALIGNED BIT(1)
+
 /* The register @reg of @words. */
 uint32_t *cpuid_word(struct cpuid_words *words, enum cpuid_register reg);
 

@@ -3,8 +3,10 @@
 
 #include "kernel/cpu/time.h"
 #include "kernel/cpu/x86_regs.h"
+#include "kernel/cpuid_levels.h"
 #include "kernel/cpuid_machine.h"
 #include "kernel/cpuid_policy.h"
+#include "kernel/lib/errno.h"
 #include "kernel/lib/string.h"
 #include "mm/heap.h"
 
@@ -28,9 +30,6 @@
 
 /* CPUID.1:EBX */
 #define FEATURES_LOGICAL_COUNT BITS(23, 16)
-
-/* CPUID.(0xd,2 and up):ECX; the other bits are of supervisor states and XFD */
-#define XSAVE_STATE_ALIGNED BIT(1)
 
 /* As the guest's table says it, or, without one, the machine. */
 static uint64_t cr4_mask(const struct cpuid_table *table)
@@ -104,11 +103,41 @@ static void apply_policy(struct cpuid_table *table,
 		return;
 	if (policy->verdict == CPUID_PASS) {
 		machine = cpuid_machine_leaf(policy->leaf, policy->subleaf);
-		bits &= *cpuid_word(&machine, policy->reg);
+		bits &= *cpuid_word(&machine, policy->reg) &
+			cpuid_level_mask(table->level, table->is_amd,
+					 policy->leaf, policy->subleaf,
+					 policy->reg);
 	}
 	*cpuid_word(words, policy->reg) |=
 		bits &
 		~cpuid_hidden(policy->leaf, policy->subleaf, policy->reg);
+}
+
+/* What is not a feature: the machine's, or the level's. */
+static struct cpuid_words source_leaf(const struct cpuid_table *table,
+				      uint32_t leaf, uint32_t subleaf)
+{
+	if (table->level == CONFIG_CPU_HOST)
+		return cpuid_machine_leaf(leaf, subleaf);
+	return cpuid_level_words(table->level, table->is_amd, leaf, subleaf);
+}
+
+/* Model, name, caches and TLBs; a host's came by the policy. */
+static void add_level(struct cpuid_table *table)
+{
+	static const uint32_t leaves[] = { 1,	       2,	   0x80000001,
+					   0x80000002, 0x80000003, 0x80000004,
+					   0x80000005, 0x80000006 };
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(leaves); i++) {
+		struct cpuid_words *words = words_at(table, leaves[i], 0);
+		struct cpuid_words level = source_leaf(table, leaves[i], 0);
+
+		words->eax |= level.eax;
+		words->ebx |= level.ebx;
+		words->ecx |= level.ecx;
+		words->edx |= level.edx;
+	}
 }
 
 /* The caches of one core are its own, the last level is the package's. */
@@ -117,17 +146,17 @@ static void set_caches(struct cpuid_table *table, uint32_t leaf)
 	uint32_t cores = (uint32_t)BIT(table->core_bits) - 1;
 
 	for (uint32_t i = 0; i < CACHE_SUBLEAVES_MAX; i++) {
-		struct cpuid_words machine = cpuid_machine_leaf(leaf, i);
+		struct cpuid_words cache = source_leaf(table, leaf, i);
 		struct cpuid_words *words;
 
-		if (!(machine.eax & CACHE_TYPE))
+		if (!(cache.eax & CACHE_TYPE))
 			return;
 		words = words_at(table, leaf, i);
 		if (!words)
 			return;
-		*words = machine;
+		*words = cache;
 		words->eax &= (uint32_t) ~(CACHE_SHARING | CACHE_CORES);
-		if (FIELD_GET(CACHE_LEVEL, machine.eax) >= 3)
+		if (FIELD_GET(CACHE_LEVEL, cache.eax) >= 3)
 			words->eax |= (uint32_t)FIELD_PUT(
 				CACHE_SHARING,
 				table->is_amd ? table->vcpu_count - 1 : cores);
@@ -165,9 +194,12 @@ static void set_addresses(struct cpuid_table *table)
 {
 	uint32_t machine = cpuid_machine_leaf(0x80000008, 0).eax;
 	bool has_la57 = table->basic[7].words.ecx & CPUID_7_ECX_LA57;
+	uint8_t max = table->level == CONFIG_CPU_HOST
+			      ? ADDRESS_BITS_MAX
+			      : CPUID_LEVEL_ADDRESS_BITS;
 
-	table->address_bits = (uint8_t)min_u64(
-		FIELD_GET(SIZES_PHYSICAL, machine), ADDRESS_BITS_MAX);
+	table->address_bits =
+		(uint8_t)min_u64(FIELD_GET(SIZES_PHYSICAL, machine), max);
 	if (!table->address_bits)
 		table->address_bits = 36; /* no leaf: SDM 3A 4.1.4 */
 	table->linear_bits = has_la57 ? 57 : 48;
@@ -188,7 +220,7 @@ static void set_xsave(struct cpuid_table *table)
 		words = words_at(table, 0xd, i);
 		if (!words)
 			continue;
-		*words = cpuid_machine_leaf(0xd, i);
+		*words = source_leaf(table, 0xd, i);
 		words->ecx &= (uint32_t)XSAVE_STATE_ALIGNED;
 	}
 }
@@ -230,12 +262,11 @@ static void set_frequency(struct cpuid_table *table)
 static uint32_t extended_max(const struct cpuid_table *table)
 {
 	uint32_t machine = cpuid_machine(CPUID_EXTENDED_BASE, 0).eax;
-	uint32_t max = table->is_amd
-			       ? CPUID_EXTENDED_BASE + CPUID_EXTENDED_COUNT - 1
-			       : 0x80000008;
+	uint32_t max = CPUID_EXTENDED_BASE + CPUID_EXTENDED_COUNT - 1;
 
-	if (machine < 0x80000008)
-		machine = 0x80000008;
+	if (!table->is_amd || table->level != CONFIG_CPU_HOST ||
+	    machine < 0x80000008)
+		return 0x80000008;
 	return machine < max ? machine : max;
 }
 
@@ -274,22 +305,21 @@ static bool is_machine_amd(void)
 	return memcmp(&ebx, "Auth", 4) == 0 || memcmp(&ebx, "Hygo", 4) == 0;
 }
 
-struct cpuid_table *cpuid_table_create(uint32_t vcpu_count)
+/* Everything, of a table that knows its VM and its level. */
+static void fill(struct cpuid_table *table)
 {
-	struct cpuid_table *table = heap_alloc(sizeof(*table));
-
-	if (!table)
-		return NULL;
-	table->vcpu_count = vcpu_count;
-	while (BIT(table->core_bits) < vcpu_count)
+	while (BIT(table->core_bits) < table->vcpu_count)
 		table->core_bits++;
 	table->is_amd = is_machine_amd();
 	if (!(cpuid_hidden(1, 0, CPUID_ECX) & CPUID_1_ECX_XSAVE))
-		table->xcr0_mask = cpuid_machine_xcr0_mask();
+		table->xcr0_mask = cpuid_machine_xcr0_mask() &
+				   cpuid_level_states(table->level);
 	set_ranges(table);
 	for (uint32_t i = 0; i < cpuid_policy_count; i++)
 		apply_policy(table, &cpuid_policies[i]);
-	if (cpuid_machine_leaf(7, 0).eax)
+	if (table->level != CONFIG_CPU_HOST)
+		add_level(table);
+	else if (cpuid_machine_leaf(7, 0).eax)
 		table->basic[7].words.eax = 1; /* subleaves: 0 and 1 */
 	set_xsave(table);
 	set_addresses(table);
@@ -298,7 +328,28 @@ struct cpuid_table *cpuid_table_create(uint32_t vcpu_count)
 	set_kinds(table);
 	table->cr4_mask = cr4_mask(table);
 	table->efer_mask = guest_efer_mask(table);
-	return table;
+}
+
+struct cpuid_table *cpuid_table_create(uint32_t vcpu_count,
+				       enum config_cpu level, struct diag *why)
+{
+	struct cpuid_table *table = heap_alloc(sizeof(*table));
+	const char *missing;
+
+	if (!table) {
+		diag_set(why, -ENOMEM, "not enough memory");
+		return NULL;
+	}
+	table->vcpu_count = vcpu_count;
+	table->level = level;
+	fill(table);
+	missing = level == CONFIG_CPU_HOST ? NULL : cpuid_level_missing(table);
+	if (!missing)
+		return table;
+	diag_set(why, -ENOTSUP, "cpu = \"x86-64-v%u\": this machine has no %s",
+		 (unsigned int)(level - CONFIG_CPU_V1 + 1), missing);
+	heap_free(table);
+	return NULL;
 }
 
 void cpuid_table_destroy(struct cpuid_table *table)

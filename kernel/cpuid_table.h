@@ -47,6 +47,7 @@ struct cpuid_table {
 	uint32_t subleaf_count;
 	uint32_t vcpu_count;
 	uint32_t core_bits; /* of the APIC id */
+	enum config_cpu level;
 	bool is_amd;
 	uint8_t address_bits, linear_bits;
 	uint64_t cr4_mask, efer_mask, xcr0_mask;

@@ -2,6 +2,7 @@
 #include "kernel/exit_cpuid.h"
 
 #include "kernel/cpu/x86_regs.h"
+#include "kernel/cpuid_machine.h"
 #include "kernel/cpuid_table.h"
 #include "kernel/vm.h"
 
@@ -12,9 +13,8 @@
 #define TOPOLOGY_THREADS BIT(8)
 #define TOPOLOGY_CORES	 FIELD_PUT(BITS(15, 8), 2)
 
-/* CPUID.(0xd,1):EAX, CPUID.(0xd,2 and up):ECX */
+/* CPUID.(0xd,1):EAX */
 #define XSAVE_HAS_COMPACT (BIT(1) | BIT(3))
-#define XSAVE_IS_ALIGNED  BIT(1)
 
 #define XSAVE_EXTENDED BITS(62, 2)
 
@@ -116,7 +116,7 @@ static uint32_t xsave_size_compact(const struct cpuid_table *table,
 		struct cpuid_words words = subleaf_words(
 			table, 0xd, (uint32_t)__builtin_ctzl(states));
 
-		if (words.ecx & XSAVE_IS_ALIGNED)
+		if (words.ecx & XSAVE_STATE_ALIGNED)
 			size = (uint32_t)align_up(size, 64);
 		size += words.eax;
 	}

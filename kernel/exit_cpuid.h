@@ -9,6 +9,7 @@
 #ifndef KERNEL_EXIT_CPUID_H
 #define KERNEL_EXIT_CPUID_H
 
+#include "boot/config.h"
 #include "kernel/vcpu.h"
 
 struct cpuid_words {
@@ -28,8 +29,10 @@ struct cpuid_words cpuid_machine(uint32_t leaf, uint32_t subleaf);
 void cpuid_hide(uint32_t leaf, uint32_t subleaf, enum cpuid_register reg,
 		uint32_t bits);
 
-/* For a VM of @vcpu_count vCPUs. NULL: no memory. */
-struct cpuid_table *cpuid_table_create(uint32_t vcpu_count);
+/* For a VM of @vcpu_count vCPUs that see the CPU @level. NULL, and @why: no memory,
+ * or the machine lacks what the level has. */
+struct cpuid_table *cpuid_table_create(uint32_t vcpu_count,
+				       enum config_cpu level, struct diag *why);
 void cpuid_table_destroy(struct cpuid_table *table);
 
 /* What @vcpu sees in @leaf, @subleaf. */

@@ -253,7 +253,7 @@ bool msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	switch (row->write) {
 	case WRITE_GP: return false;
 	case WRITE_IGNORE: return true;
-	case WRITE_ZERO: return !value;
+	case WRITE_ZERO: return !(value & ~row->mask);
 	case WRITE_KEEP:
 		field = field_of(vcpu, row, msr);
 		*field = (*field & ~row->mask) | (value & row->mask);

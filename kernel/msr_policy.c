@@ -23,6 +23,8 @@
 #define HWCR_MC_STATUS_WRITE BIT(18)
 #define HWCR_TSC_FREQ_SEL    BIT(24)
 #define CLK_CTL		     0x20000000
+#define DEBUGCTL_LBR	     BIT(0)
+#define DEBUGCTL_BTF	     BIT(1)
 #define VM_CR_LOCKED_OFF     (BIT(3) | BIT(4))
 
 /* The word of struct vcpu that holds it. */
@@ -84,11 +86,15 @@ const struct msr_policy msr_policies[] = {
 	/* a ratio that divides nothing by 0 */
 	{ MSR_IA32_PERF_STATUS, 1, READ_VALUE, WRITE_GP, ON_INTEL, 0,
 	  PERF_STATUS, 0 },
+	/* probed without CPUID, by kernels that cannot take #GP yet */
+	{ MSR_IA32_PERF_CTL, 1, READ_VALUE, WRITE_GP, ON_INTEL, 0, 0, 0 },
 	/* no BTS, no PEBS */
 	{ MSR_IA32_MISC_ENABLE, 1, READ_FIELD, WRITE_KEEP, ON_ANY,
 	  AT(msr.misc_enable), MISC_ENABLE, MISC_ENABLE_FAST_STRINGS },
-	/* no branch records, no branch steps */
-	{ MSR_IA32_DEBUGCTL, 1, READ_VALUE, WRITE_ZERO, ON_ANY, 0, 0, 0 },
+	/* no branch records; Linux asks no CPUID bit before it writes BTF for a
+	 * debugger (PTRACE_SINGLEBLOCK): each block is stepped as instructions */
+	{ MSR_IA32_DEBUGCTL, 1, READ_VALUE, WRITE_ZERO, ON_ANY, 0, 0,
+	  DEBUGCTL_LBR | DEBUGCTL_BTF },
 	/* no branch records */
 	{ MSR_LASTBRANCHFROMIP, 4, READ_VALUE, WRITE_GP, ON_ANY, 0, 0, 0 },
 	/* without effect */

@@ -20,7 +20,7 @@ enum msr_read_kind {
 enum msr_write_kind {
 	WRITE_GP,
 	WRITE_IGNORE,
-	WRITE_ZERO,	 /* 0, and nothing else */
+	WRITE_ZERO,	 /* 0; bits of mask are dropped, others: #GP */
 	WRITE_FIELD,	 /* bits outside of mask: #GP */
 	WRITE_KEEP,	 /* bits outside of mask stay as they are */
 	WRITE_BACKEND,	 /* bits outside of mask are dropped */

@@ -117,6 +117,23 @@ static int create_vcpus(struct vm *vm)
 	return err;
 }
 
+/* What its vCPUs' CPUID shows; their addresses must reach all of its RAM. */
+static int make_cpuid(struct vm *vm, struct diag *why)
+{
+	uint64_t hole = 4 * GIB - VM_LOW_RAM_MAX;
+	uint8_t bits;
+
+	vm->cpuid = cpuid_table_create(vm->vcpu_count, vm->config->cpu, why);
+	if (!vm->cpuid)
+		return -ENOTSUP;
+	bits = cpuid_address_bits(vm->cpuid);
+	if (vm->ram_size + hole <= BIT(bits))
+		return 0;
+	cpuid_table_destroy(vm->cpuid);
+	return diag_set(why, -ENOTSUP,
+			"memory: its CPU's addresses have %u bits", bits);
+}
+
 /* Everything but the struct itself, its name and its configuration. */
 static void unmake(struct vm *vm)
 {
@@ -159,8 +176,8 @@ static int make(struct vm *vm, struct diag *why)
 	err = make_memory(vm);
 	if (err)
 		goto free_start;
-	vm->cpuid = cpuid_table_create(vm->vcpu_count);
-	if (!vm->cpuid)
+	err = make_cpuid(vm, why);
+	if (err)
 		goto fini_memory;
 	err = create_vcpus(vm);
 	if (err)

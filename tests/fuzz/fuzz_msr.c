@@ -52,7 +52,7 @@ static void begin(enum fake_cpu_model model)
 	fake_ops_reset();
 	fake_cpuid_use(model);
 	cpuid_table_destroy(fake_vm.cpuid);
-	fake_vm.cpuid = cpuid_table_create(VCPUS);
+	fake_vm.cpuid = fake_cpuid_table(VCPUS);
 	for (uint32_t i = 0; i < VCPUS; i++) {
 		msr_reset(&fake_vcpus[i], false);
 		lapic_reset(fake_vcpus[i].lapic, false);

@@ -38,7 +38,8 @@ static const char good_vm[] =
 	"disks = [\n  \"a.img\"  ,\n  # comment\n  'b.img,readonly',\n"
 	"  \"ram:64M\"\n]\n"
 	"nics = [\"lan\", \"d.m-z,mac=52:54:00:aB:cD:eF\"]\n"
-	"label = \"red\"\nautostart = false\ntestdev = true\n"
+	"label = \"red\"\ncpu = \"x86-64-v3\"\n"
+	"autostart = false\ntestdev = true\n"
 	"[vm.\"a.b\"]\nmemory='1M'\nkernel='k'\n"
 	"[vm.'7']\nmemory='2M'\nfirmware='f'";
 
@@ -136,6 +137,7 @@ static void reads_control(void **state)
 	assert_int_equal(vm.line, 1);
 	assert_int_equal(vm.disk_count + vm.nic_count, 0);
 	assert_false(vm.has_testdev);
+	assert_int_equal(vm.cpu, CONFIG_CPU_HOST);
 }
 
 static void check_web(const struct config_vm *vm)
@@ -164,6 +166,7 @@ static void check_web(const struct config_vm *vm)
 	assert_slice(vm->label, "red");
 	assert_false(vm->is_control || vm->is_autostarted);
 	assert_true(vm->has_testdev);
+	assert_int_equal(vm->cpu, CONFIG_CPU_V3);
 }
 
 static void walks_vms(void **state)
@@ -183,6 +186,25 @@ static void walks_vms(void **state)
 	assert_int_equal(vm.disk_count, 0);
 	assert_int_equal(config_next_vm(&cursor, &vm), 0);
 	assert_int_equal(config_next_vm(&cursor, &vm), 0);
+}
+
+static void names_cpus(void **state)
+{
+	static const char *const names[] = { "host", "x86-64-v1", "x86-64-v2",
+					     "x86-64-v3", "x86-64-v4" };
+	char text[128];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct config_cursor cursor;
+		struct config_vm vm;
+
+		snprintf(text, sizeof(text), VM("cpu = '%s'"), names[i]);
+		cursor = config_open(slice_from(text));
+		assert_accepted(text);
+		assert_int_equal(config_next_vm(&cursor, &vm), 1);
+		assert_int_equal(vm.cpu, (enum config_cpu)i);
+	}
 }
 
 /* Every value with a name or a limit: what goes in, what comes out. */
@@ -356,6 +378,7 @@ int main(void)
 		cmocka_unit_test(reads_hypervisor),
 		cmocka_unit_test(reads_control),
 		cmocka_unit_test(walks_vms),
+		cmocka_unit_test(names_cpus),
 		cmocka_unit_test(reads_values),
 		cmocka_unit_test(keeps_what_is_not_said),
 		cmocka_unit_test(reads_command_line),

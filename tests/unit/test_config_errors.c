@@ -34,9 +34,12 @@
 #define BAUD	  "115200 or a whole part of it, such as 38400 or 9600"
 #define PORT	  "\"com1\" to \"com4\", or \"0x100\" to \"0xfff8\" in steps of 8"
 #define LEVEL	  "\"error\", \"warn\", \"info\" or \"debug\""
-#define CONSOLES  "a list of \"serial\" and \"framebuffer\""
-#define WORD	  "a \"word\" of a-z, 0-9, _ and -, at most 31 bytes"
-#define ARRAY	  "an array of strings with commas between them and ] at its end"
+#define CPU                                                         \
+	"\"host\", \"x86-64-v1\", \"x86-64-v2\", \"x86-64-v3\" or " \
+	"\"x86-64-v4\""
+#define CONSOLES "a list of \"serial\" and \"framebuffer\""
+#define WORD	 "a \"word\" of a-z, 0-9, _ and -, at most 31 bytes"
+#define ARRAY	 "an array of strings with commas between them and ] at its end"
 #define HEAD_NAME                                                              \
 	"a NAME of a-z, 0-9 and . _ -, at most 32 bytes, in \"quotes\" if it " \
 	"has a dot"
@@ -139,8 +142,8 @@ static const struct refusal sections[] = {
 static const struct refusal keys[] = {
 	{ HV("vcpus = 1"), "2: vcpus: unknown key: [hypervisor] expected one of " HV_KEYS },
 	{ "[control]\nautostart = true", "2: autostart: unknown key: [control] expected one of " DOMAIN_KEYS },
-	{ VM("console = []"), "4: console: unknown key: [vm.NAME] expected one of " DOMAIN_KEYS ", autostart, testdev" },
-	{ VM("Label = 'x'"), "4: Label: unknown key: [vm.NAME] expected one of " DOMAIN_KEYS ", autostart, testdev" },
+	{ VM("console = []"), "4: console: unknown key: [vm.NAME] expected one of " DOMAIN_KEYS ", cpu, autostart, testdev" },
+	{ VM("Label = 'x'"), "4: Label: unknown key: [vm.NAME] expected one of " DOMAIN_KEYS ", cpu, autostart, testdev" },
 	{ VM("memory = '2M'"), "4: memory: key given twice: expected it once in this section" },
 	{ VM("disks = []\ndisks = []"), "5: disks: key given twice: expected it once in this section" },
 	{ HV("console = \"serial\""), "2: console = \"serial\": expected " CONSOLES },
@@ -216,6 +219,12 @@ static const struct refusal keys[] = {
 	{ VM("label = 'Red'"), "4: label = 'Red': expected " NAME },
 	{ VM("label = ''"), "4: label = '': expected " NAME },
 	{ VM("label = 'a" A32 "'"), "4: label = 'a" A32 "': expected " NAME },
+	{ VM("cpu = 'x86-64'"), "4: cpu = 'x86-64': expected " CPU },
+	{ VM("cpu = 'x86-64-v5'"), "4: cpu = 'x86-64-v5': expected " CPU },
+	{ VM("cpu = 'Host'"), "4: cpu = 'Host': expected " CPU },
+	{ VM("cpu = ''"), "4: cpu = '': expected " CPU },
+	{ VM("cpu = 3"), "4: cpu = 3: expected " CPU },
+	{ "[control]\ncpu = 'host'", "2: cpu: unknown key: [control] expected one of " DOMAIN_KEYS },
 	{ VM("autostart = 1"), "4: autostart = 1: expected true or false" },
 	{ VM("autostart = 'true'"), "4: autostart = 'true': expected true or false" },
 	{ VM("testdev = True"), "4: testdev = True: expected true or false" },

@@ -102,7 +102,7 @@ static void shows_what_is_emulated(void **state)
 	fake_cpuid_set(1, 0, (struct cpuid_words){ .ecx = 0, .edx = 0x3 });
 	fake_cpuid_set(7, 0, (struct cpuid_words){ 0 });
 	cpuid_table_destroy(fake_vm.cpuid);
-	fake_vm.cpuid = cpuid_table_create(1);
+	fake_vm.cpuid = fake_cpuid_table(1);
 	assert_int_equal(get(1, 0).ecx, 0x81200000);
 	assert_int_equal(get(1, 0).edx, 0x1203);
 	assert_int_equal(get(7, 0).ebx, CPUID_7_EBX_TSC_ADJUST);
@@ -136,7 +136,7 @@ static void no_xsave_no_avx(void **state)
 	one.ecx &= (uint32_t)~CPUID_1_ECX_XSAVE;
 	fake_cpuid_set(1, 0, one);
 	cpuid_table_destroy(fake_vm.cpuid);
-	fake_vm.cpuid = cpuid_table_create(2);
+	fake_vm.cpuid = fake_cpuid_table(2);
 	assert_int_equal(cpuid_xcr0_mask(fake_vm.cpuid), 0);
 	assert_int_equal(get(1, 0).ecx & (BIT(26) | BIT(28) | BIT(12)), 0);
 	assert_int_equal(get(7, 0).ebx & (BIT(5) | BIT(16)), 0);
@@ -241,7 +241,7 @@ static void all_ones_machine(void **state)
 	fake_cpuid_set(1, 0, ones);
 	fake_cpuid_set(7, 0, ones);
 	cpuid_table_destroy(fake_vm.cpuid);
-	fake_vm.cpuid = cpuid_table_create(2);
+	fake_vm.cpuid = fake_cpuid_table(2);
 	for (size_t i = 0; i < ARRAY_SIZE(leaves); i++)
 		assert_zero(leaves[i]);
 	hides_what_does_not_work(state);

@@ -40,7 +40,7 @@ static void one_vcpu_is_no_package(void **state)
 {
 	(void)state;
 	cpuid_table_destroy(fake_vm.cpuid);
-	fake_vm.cpuid = cpuid_table_create(1);
+	fake_vm.cpuid = fake_cpuid_table(1);
 	assert_false(get(1, 0).edx & CPUID_1_EDX_HTT);
 	assert_false(get(0x80000001, 0).ecx & CPUID_EXT1_ECX_CMP_LEGACY);
 	assert_words(get(0xb, 1), 0, 1, 0x201, 0);
@@ -59,7 +59,7 @@ static void counts_cores(void **state)
 		uint32_t count = rows[i].count;
 
 		cpuid_table_destroy(fake_vm.cpuid);
-		fake_vm.cpuid = cpuid_table_create(count);
+		fake_vm.cpuid = fake_cpuid_table(count);
 		cpu->number = count - 1;
 		for (uint32_t leaf = 0xb; leaf <= 0x1f; leaf += 0x14) {
 			assert_words(get(leaf, 0), 0, 1, 0x100, count - 1);
@@ -138,7 +138,7 @@ static void add_tiles(uint32_t size)
 	fake_cpuid_set(0xd, 17, (struct cpuid_words){ 64, 0xac0, 2, 0 });
 	fake_cpuid_set(0xd, 18, (struct cpuid_words){ size, 0xb00, 6, 0 });
 	cpuid_table_destroy(fake_vm.cpuid);
-	fake_vm.cpuid = cpuid_table_create(2);
+	fake_vm.cpuid = fake_cpuid_table(2);
 }
 
 static void shows_tiles_that_fit(void **state)
@@ -178,7 +178,7 @@ static uint32_t told_khz(uint64_t hz)
 
 	fake_tsc_hz = hz;
 	cpuid_table_destroy(fake_vm.cpuid);
-	fake_vm.cpuid = cpuid_table_create(2);
+	fake_vm.cpuid = fake_cpuid_table(2);
 	words = get(0x15, 0);
 	assert_int_equal(get(0x40000010, 0).eax, hz / 1000);
 	if (!words.eax) {

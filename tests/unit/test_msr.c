@@ -97,6 +97,7 @@ static void vendors_differ(void **state)
 	(void)state;
 	assert_true(faults(MSR_IA32_FEATURE_CONTROL));
 	assert_true(faults(MSR_SMI_COUNT));
+	assert_true(faults(MSR_IA32_PERF_CTL));
 	assert_int_equal(get(MSR_HWCR), BIT(24));
 	assert_int_equal(get(MSR_VM_CR), 0x18);
 	assert_int_equal(get(MSR_DE_CFG), 2);
@@ -108,6 +109,8 @@ static void vendors_differ(void **state)
 	assert_int_equal(get(MSR_IA32_FEATURE_CONTROL), 1);
 	assert_false(set(MSR_IA32_FEATURE_CONTROL, 5));
 	assert_int_equal(get(MSR_SMI_COUNT), 0);
+	assert_int_equal(get(MSR_IA32_PERF_CTL), 0);
+	assert_false(set(MSR_IA32_PERF_CTL, 0));
 	assert_true(faults(MSR_HWCR));
 	assert_true(faults(MSR_VM_CR));
 	assert_true(faults(MSR_DE_CFG));
@@ -122,7 +125,7 @@ static void lfence_is_as_cpuid_says(void **state)
 	words.eax &= (uint32_t)~CPUID_EXT21_EAX_LFENCE_SERIALIZING;
 	fake_cpuid_set(0x80000021, 0, words);
 	cpuid_table_destroy(fake_vm.cpuid);
-	fake_vm.cpuid = cpuid_table_create(2);
+	fake_vm.cpuid = fake_cpuid_table(2);
 	assert_int_equal(get(MSR_DE_CFG), 0);
 }
 
@@ -215,7 +218,7 @@ static void features_gate_registers(void **state)
 	words.ecx &= (uint32_t)~CPUID_7_ECX_RDPID;
 	fake_cpuid_set(7, 0, words);
 	cpuid_table_destroy(fake_vm.cpuid);
-	fake_vm.cpuid = cpuid_table_create(2);
+	fake_vm.cpuid = fake_cpuid_table(2);
 	assert_true(faults(MSR_IA32_XSS));
 	assert_false(set(MSR_IA32_XSS, 0));
 	assert_true(faults(MSR_TSC_AUX));

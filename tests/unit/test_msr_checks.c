@@ -186,7 +186,9 @@ static void fixed_values_stay(void **state)
 	assert_true(set(MSR_IA32_BIOS_SIGN_ID, 0));
 	assert_int_equal(get(MSR_IA32_BIOS_SIGN_ID), BIT(32));
 	assert_true(set(MSR_IA32_DEBUGCTL, 0));
-	assert_false(set(MSR_IA32_DEBUGCTL, 2));
+	assert_true(set(MSR_IA32_DEBUGCTL, 3)); /* LBR, BTF */
+	assert_int_equal(get(MSR_IA32_DEBUGCTL), 0);
+	assert_false(set(MSR_IA32_DEBUGCTL, 4));
 	assert_keeps(MSR_IA32_MCG_STATUS, 7);
 	assert_false(set(MSR_IA32_MCG_STATUS, 8));
 }

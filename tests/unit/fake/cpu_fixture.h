@@ -29,8 +29,7 @@ static inline void cpu_start(enum fake_cpu_model model, uint32_t count)
 	heap_init();
 	fake_ops_reset();
 	fake_cpuid_use(model);
-	fake_vm.cpuid = cpuid_table_create(count);
-	assert_non_null(fake_vm.cpuid);
+	fake_vm.cpuid = fake_cpuid_table(count);
 	for (uint32_t i = 0; i < count; i++) {
 		fake_vcpus[i].lapic = lapic_create(&fake_vcpus[i]);
 		assert_non_null(fake_vcpus[i].lapic);

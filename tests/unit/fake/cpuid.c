@@ -86,16 +86,73 @@ static const struct answer intel[] = {
 	{ 0x80000008, 0, { 0x302e, 0, 0, 0 } },
 };
 
-static const struct answer *answers = amd;
-static unsigned int answer_count = ARRAY_SIZE(amd);
+static const struct answer amd_old[] = {
+	{ 0, 0, { 0xd, 0x68747541, 0x444d4163, 0x69746e65 } },
+	{ 1, 0, { 0x00800f12, 0x01400800, 0x7ed8320b, 0x178bfbff } },
+	{ 5, 0, { 0x40, 0x40, 0x3, 0x11 } },
+	{ 6, 0, { 0x4, 0, 0x1, 0 } },
+	{ 7, 0, { 0, 0x209c01a9, 0, 0 } },
+	{ 0xd, 0, { 0x7, 0x340, 0x340, 0 } },
+	{ 0xd, 1, { 0xf, 0x340, 0, 0 } },
+	{ 0xd, 2, { 0x100, 0x240, 0, 0 } },
+	{ 0x80000000, 0, { 0x8000001f, 0x68747541, 0x444d4163, 0x69746e65 } },
+	{ 0x80000001, 0, { 0x00800f12, 0x40000000, 0x35c233ff, 0x2fd3fbff } },
+	{ 0x80000002, 0, { 0x20444d41, 0x43595045, 0x35353720, 0x31 } },
+	{ 0x80000005, 0, { 0xff40ff40, 0xff40ff40, 0x20080140, 0x40040140 } },
+	{ 0x80000006, 0, { 0x26006400, 0x66006400, 0x02006140, 0x02009140 } },
+	{ 0x80000007, 0, { 0, 0x1b, 0, 0x6799 } },
+	{ 0x80000008, 0, { 0x3030, 0x1007, 0x603f, 0 } },
+	{ 0x8000000a, 0, { 0x1, 0x8000, 0, 0x1bcff } },
+	{ 0x80000019, 0, { 0xf040f040, 0, 0, 0 } },
+	{ 0x8000001a, 0, { 0x3, 0, 0, 0 } },
+	{ 0x8000001d, 0, { 0x4121, 0x01c0003f, 0x3f, 0 } },
+	{ 0x8000001d, 1, { 0x4122, 0x00c0003f, 0xff, 0 } },
+	{ 0x8000001d, 2, { 0x4143, 0x01c0003f, 0x3ff, 0x2 } },
+	{ 0x8000001d, 3, { 0x14163, 0x03c0003f, 0x1fff, 0x1 } },
+};
+
+static const struct answer intel_old[] = {
+	{ 0, 0, { 0xf, 0x756e6547, 0x6c65746e, 0x49656e69 } },
+	{ 1, 0, { 0x000306f2, 0x00200800, 0x7ffefbff, 0xbfebfbff } },
+	{ 2, 0, { 0x76036301, 0x00f0b5ff, 0, 0x00c10000 } },
+	{ 4, 0, { 0x3c004121, 0x01c0003f, 0x3f, 0 } },
+	{ 4, 1, { 0x3c004122, 0x01c0003f, 0x3f, 0 } },
+	{ 4, 2, { 0x3c004143, 0x01c0003f, 0x1ff, 0 } },
+	{ 4, 3, { 0x3c07c163, 0x04c0003f, 0x5fff, 0x6 } },
+	{ 5, 0, { 0x40, 0x40, 0x3, 0x2120 } },
+	{ 6, 0, { 0x77, 0x2, 0x9, 0 } },
+	{ 7, 0, { 0, 0x37ab, 0, 0 } },
+	{ 0xa, 0, { 0x07300403, 0, 0, 0x603 } },
+	{ 0xb, 0, { 0x1, 0x2, 0x100, 0 } },
+	{ 0xb, 1, { 0x5, 0x18, 0x201, 0 } },
+	{ 0xd, 0, { 0x7, 0x340, 0x340, 0 } },
+	{ 0xd, 1, { 0x1, 0, 0, 0 } },
+	{ 0xd, 2, { 0x100, 0x240, 0, 0 } },
+	{ 0x80000000, 0, { 0x80000008, 0, 0, 0 } },
+	{ 0x80000001, 0, { 0, 0, 0x21, 0x2c100800 } },
+	{ 0x80000002, 0, { 0x65746e49, 0x2952286c, 0x6f655820, 0x2952286e } },
+	{ 0x80000006, 0, { 0, 0, 0x01006040, 0 } },
+	{ 0x80000007, 0, { 0, 0, 0, 0x100 } },
+	{ 0x80000008, 0, { 0x302e, 0, 0, 0 } },
+};
+
+static const struct {
+	const struct answer *answers;
+	unsigned int count;
+} models[] = {
+	[FAKE_CPU_AMD] = { amd, ARRAY_SIZE(amd) },
+	[FAKE_CPU_INTEL] = { intel, ARRAY_SIZE(intel) },
+	[FAKE_CPU_AMD_OLD] = { amd_old, ARRAY_SIZE(amd_old) },
+	[FAKE_CPU_INTEL_OLD] = { intel_old, ARRAY_SIZE(intel_old) },
+};
+
+static enum fake_cpu_model used = FAKE_CPU_AMD;
 static struct answer changed[32];
 static unsigned int changed_count;
 
 void fake_cpuid_use(enum fake_cpu_model model)
 {
-	answers = model == FAKE_CPU_AMD ? amd : intel;
-	answer_count =
-		model == FAKE_CPU_AMD ? ARRAY_SIZE(amd) : ARRAY_SIZE(intel);
+	used = model;
 	changed_count = 0;
 }
 
@@ -128,6 +185,18 @@ struct cpuid_words cpuid_machine(uint32_t leaf, uint32_t subleaf)
 		find(changed, changed_count, leaf, subleaf);
 
 	if (!answer)
-		answer = find(answers, answer_count, leaf, subleaf);
+		answer = find(models[used].answers, models[used].count, leaf,
+			      subleaf);
 	return answer ? answer->words : (struct cpuid_words){ 0 };
+}
+
+struct cpuid_table *fake_cpuid_table(uint32_t vcpu_count)
+{
+	struct diag why;
+	struct cpuid_table *table =
+		cpuid_table_create(vcpu_count, CONFIG_CPU_HOST, &why);
+
+	if (!table)
+		abort();
+	return table;
 }

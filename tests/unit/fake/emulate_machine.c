@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpuid.h"
 #include "drivers/pc/lapic.h"
 #include "kernel/cpu/x86_regs.h"
-#include "kernel/exit_cpuid.h"
 #include "mm/heap.h"
 #include "ram.h"
 
@@ -115,7 +115,7 @@ int machine_setup(void **state)
 	fake_vm_reset(1, MACHINE_RAM);
 	heap_init();
 	fake_ops_reset();
-	fake_vm.cpuid = cpuid_table_create(1);
+	fake_vm.cpuid = fake_cpuid_table(1);
 	MACHINE_VCPU->lapic = lapic_create(MACHINE_VCPU);
 	if (!fake_vm.cpuid || !MACHINE_VCPU->lapic ||
 	    io_add(&fake_vm.mmio, &device) || io_add(&fake_vm.ports, &port))
