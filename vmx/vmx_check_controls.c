@@ -9,7 +9,7 @@
 
 #define EVENT_RESERVED BITS(30, 12)
 
-/* EPT pointer: SDM 3C table 25-9. Bits 6 and 7 turn on what the CPU may have. */
+/* EPT pointer: SDM 3C table 25-9. Bits 6 and 7 turn on what a CPU may have. */
 #define EPTP_MEMORY_TYPE BITS(2, 0)
 #define EPTP_LEVELS	 BITS(5, 3) /* less one */
 #define EPTP_RESERVED	 BITS(11, 8)
@@ -99,7 +99,7 @@ static bool is_other_vector_bad(const struct vmx_check_view *view)
 	       vector_of(view) != 0;
 }
 
-/* In real mode there are no error codes. #CP has one where the CPU knows #CP. */
+/* In real mode there are no error codes. #CP has one where the CPU knows it. */
 static bool may_have_error(const struct vmx_check_view *view)
 {
 	const uint64_t vectors = BIT(VECTOR_DF) | BIT(VECTOR_TS) |

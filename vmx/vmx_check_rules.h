@@ -26,8 +26,8 @@ struct vmx_check_view {
 	struct vmx_check_segment segments[SEGMENT_COUNT];
 };
 
-/* The text says how it is broken. @which tells one predicate for whom to look: a
- * field, a segment register, a bit, the number of a PDPTE. */
+/* The text says how it is broken. @which tells one predicate for whom to look:
+ * a field, a segment register, a bit, the number of a PDPTE. */
 struct vmx_check_rule {
 	const char *text;
 	bool (*is_broken)(const struct vmx_check_view *view);

@@ -107,8 +107,8 @@ static bool is_pending_bad(const struct vmx_check_view *view)
 	return view->pending & PENDING_RESERVED;
 }
 
-/* Where debug exceptions wait for the end of a shadow or for a wake-up, the step
- * that has been made must be among them. */
+/* Where debug exceptions wait for the end of a shadow or for a wake-up, the
+ * step that has been made must be among them. */
 static bool is_step_waiting(const struct vmx_check_view *view)
 {
 	return (view->blocking & VMCS_SHADOW) || view->activity == IS_HALTED;
@@ -154,8 +154,8 @@ static bool is_paging_pae(const struct vmx_check_view *view)
 	       !vmx_check_is_long(view);
 }
 
-/* Reserved: SDM 3A table 4-8 "Format of a PAE Page-Directory-Pointer-Table Entry
- * (PDPTE)". */
+/* Reserved: SDM 3A table 4-8 "Format of a PAE Page-Directory-Pointer-Table
+ * Entry (PDPTE)". */
 static bool is_pdpte_bad(const struct vmx_check_view *view)
 {
 	uint64_t pdpte =
