@@ -12,7 +12,8 @@
  *
  * An invariant TSC is at no level: a guest that trusts its TSC more than the
  * kvm-clock would go wrong on a host with another frequency. VME is at none for
- * QEMU's sake, which has no such thing without KVM.
+ * the sake of QEMU, which has no such thing without KVM, nor is PKU, which the
+ * desktop CPUs of Skylake-SP's family lack.
  */
 #include "kernel/cpuid_levels.h"
 
@@ -95,7 +96,6 @@ const struct cpuid_level_feature cpuid_level_features[] = {
 	{ 7, 0, CPUID_EBX, CPUID_ANY, V4, BIT(19), "ADX" },
 	{ 7, 0, CPUID_EBX, CPUID_ANY, V4, BIT(20), "SMAP" },
 	{ 7, 0, CPUID_EBX, CPUID_ANY, V4, BIT(23), "CLFLUSHOPT" },
-	{ 7, 0, CPUID_ECX, CPUID_ANY, V4, BIT(3), "PKU" },
 	{ 0xd, 1, CPUID_EAX, CPUID_ANY, V4, BIT(1), "XSAVEC" },
 	{ 0xd, 1, CPUID_EAX, CPUID_ANY, V4, BIT(2), "XGETBV of XINUSE" },
 	{ 0xd, 1, CPUID_EAX, CPUID_ANY, V4, BIT(3), "XSAVES" },
@@ -142,16 +142,14 @@ static const struct {
 	{ 0x80000006, 0, CPUID_INTEL, V1, V4, { 0, 0, 0x02006040, 0 } },
 	{ 0x80000006, 0, CPUID_AMD, V1, V4, { 0x26006400, 0x66006400, 0x02006140, 0x00808140 } },
 
-	/* AVX, AVX-512, PKRU: size and place */
+	/* AVX, AVX-512: size and place */
 	{ 0xd, 2, CPUID_ANY, V3, V4, { 256, 576, 0, 0 } },
 	{ 0xd, 5, CPUID_INTEL, V4, V4, { 64, 1088, 0, 0 } },
 	{ 0xd, 6, CPUID_INTEL, V4, V4, { 512, 1152, 0, 0 } },
 	{ 0xd, 7, CPUID_INTEL, V4, V4, { 1024, 1664, 0, 0 } },
-	{ 0xd, 9, CPUID_INTEL, V4, V4, { 8, 2688, 0, 0 } },
 	{ 0xd, 5, CPUID_AMD, V4, V4, { 64, 832, 0, 0 } },
 	{ 0xd, 6, CPUID_AMD, V4, V4, { 512, 896, 0, 0 } },
 	{ 0xd, 7, CPUID_AMD, V4, V4, { 1024, 1408, 0, 0 } },
-	{ 0xd, 9, CPUID_AMD, V4, V4, { 8, 2432, 0, 0 } },
 	/* clang-format on */
 };
 
@@ -193,8 +191,7 @@ uint64_t cpuid_level_states(enum config_cpu level)
 	case CONFIG_CPU_HOST: return UINT64_MAX;
 	case CONFIG_CPU_V3: return avx;
 	case CONFIG_CPU_V4:
-		return avx | XCR0_OPMASK | XCR0_ZMM_HI256 | XCR0_HI16_ZMM |
-		       XCR0_PKRU;
+		return avx | XCR0_OPMASK | XCR0_ZMM_HI256 | XCR0_HI16_ZMM;
 	default: return 0;
 	}
 }

@@ -97,6 +97,36 @@ static void shares_intel_caches(void **state)
 	assert_int_equal(get(2, 0).eax, 0x76036301);
 }
 
+/* All vCPUs are cores of one package; leaf 4's counts are what the topology
+ * leaves say, as far as its fields go. */
+static void counts_intel_cores(void **state)
+{
+	static const struct {
+		uint32_t count, first, last;
+	} rows[] = {
+		{ 1, 0x00000121, 0x00000163 },	{ 2, 0x04000121, 0x04004163 },
+		{ 3, 0x0c000121, 0x0c00c163 },	{ 4, 0x0c000121, 0x0c00c163 },
+		{ 5, 0x1c000121, 0x1c01c163 },	{ 64, 0xfc000121, 0xfc0fc163 },
+		{ 65, 0xfc000121, 0xfc1fc163 }, { 255, 0xfc000121, 0xfc3fc163 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint32_t count = rows[i].count;
+
+		cpuid_table_destroy(fake_vm.cpuid);
+		fake_vm.cpuid = fake_cpuid_table(count);
+		assert_int_equal(get(4, 0).eax, rows[i].first);
+		assert_int_equal(get(4, 3).eax, rows[i].last);
+		assert_int_equal(get(1, 0).ebx >> 16 & 0xff, count);
+		assert_int_equal(!(get(1, 0).edx & CPUID_1_EDX_HTT),
+				 count == 1);
+		assert_words(get(0xb, 0), 0, 1, 0x100, 0);
+		assert_int_equal(get(0xb, 1).ebx, count);
+		assert_int_equal(get(0x1f, 1).ebx, count);
+	}
+}
+
 static void sizes_the_xsave_area(void **state)
 {
 	(void)state;
@@ -194,6 +224,9 @@ static uint32_t told_khz(uint64_t hz)
 static void tells_the_tsc_exactly_or_not(void **state)
 {
 	(void)state;
+	/* never the machine's own words */
+	assert_true(cpuid_machine(0x15, 0).ebx == 0xa8 ||
+		    cpuid_is_amd(fake_vm.cpuid));
 	assert_int_equal(told_khz(1000000000), 1000000);
 	assert_int_equal(told_khz(2592000000), 2592000);
 	assert_int_equal(told_khz(3600000000), 3600000);
@@ -234,11 +267,13 @@ int main(void)
 		TEST(counts_cores),
 		TEST(shares_amd_caches),
 		INTEL_TEST(shares_intel_caches),
+		INTEL_TEST(counts_intel_cores),
 		TEST(sizes_the_xsave_area),
 		INTEL_TEST(drops_states),
 		TEST(shows_tiles_that_fit),
 		TEST(limits_addresses),
 		TEST(tells_the_tsc_exactly_or_not),
+		INTEL_TEST(tells_the_tsc_exactly_or_not),
 		TEST(judges_xcr0),
 	};
 

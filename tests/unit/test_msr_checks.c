@@ -9,7 +9,7 @@
 
 #include "cpu_fixture.h"
 #include "kernel/cpu/time.h"
-#include "kernel/exit_cpuid.h"
+#include "kernel/cpuid_machine.h"
 #include "kernel/msr_policy.h"
 
 #define NON_CANONICAL 0x0800000000000000UL
@@ -193,6 +193,85 @@ static void fixed_values_stay(void **state)
 	assert_false(set(MSR_IA32_MCG_STATUS, 8));
 }
 
+/* MSRs that kernels use on Intel's CPUs if CPUID says so: it does not, and they
+ * are not there. */
+static void what_cpuid_hides_faults(void **state)
+{
+	static const struct {
+		uint32_t msr, leaf;
+		uint8_t subleaf;
+		enum cpuid_register reg;
+		uint32_t bit;
+	} rows[] = {
+		{ 0x033, 7, 0, CPUID_EDX, 30 },	 /* TEST_CTRL */
+		{ 0x048, 7, 0, CPUID_EDX, 26 },	 /* SPEC_CTRL */
+		{ 0x049, 7, 0, CPUID_EDX, 26 },	 /* PRED_CMD */
+		{ 0x0cf, 7, 0, CPUID_EDX, 30 },	 /* CORE_CAPABILITIES */
+		{ 0x0e1, 7, 0, CPUID_ECX, 5 },	 /* UMWAIT_CONTROL */
+		{ 0x0e7, 6, 0, CPUID_ECX, 0 },	 /* MPERF */
+		{ 0x0e8, 6, 0, CPUID_ECX, 0 },	 /* APERF */
+		{ 0x10a, 7, 0, CPUID_EDX, 29 },	 /* ARCH_CAPABILITIES */
+		{ 0x10b, 7, 0, CPUID_EDX, 28 },	 /* FLUSH_CMD */
+		{ 0x10f, 7, 0, CPUID_EDX, 13 },	 /* TSX_FORCE_ABORT */
+		{ 0x122, 7, 0, CPUID_EDX, 29 },	 /* TSX_CTRL */
+		{ 0x123, 7, 0, CPUID_EDX, 9 },	 /* MCU_OPT_CTRL */
+		{ 0x19a, 1, 0, CPUID_EDX, 22 },	 /* CLOCK_MODULATION */
+		{ 0x19b, 1, 0, CPUID_EDX, 22 },	 /* THERM_INTERRUPT */
+		{ 0x19c, 1, 0, CPUID_EDX, 22 },	 /* THERM_STATUS */
+		{ 0x1a2, 6, 0, CPUID_EAX, 0 },	 /* TEMPERATURE_TARGET */
+		{ 0x1b0, 6, 0, CPUID_ECX, 3 },	 /* ENERGY_PERF_BIAS */
+		{ 0x1b1, 6, 0, CPUID_EAX, 6 },	 /* PACKAGE_THERM_STATUS */
+		{ 0x1c4, 0xd, 1, CPUID_EAX, 4 }, /* XFD */
+		{ 0x345, 1, 0, CPUID_ECX, 15 },	 /* PERF_CAPABILITIES */
+		{ 0x38f, 0xa, 0, CPUID_EAX, 1 }, /* PERF_GLOBAL_CTRL */
+		{ 0x480, 1, 0, CPUID_ECX, 5 },	 /* VMX_BASIC */
+		{ 0x570, 7, 0, CPUID_EBX, 25 },	 /* RTIT_CTL */
+		{ 0x600, 1, 0, CPUID_EDX, 21 },	 /* DS_AREA */
+		{ 0x6a0, 7, 0, CPUID_ECX, 7 },	 /* U_CET */
+		{ 0x770, 6, 0, CPUID_EAX, 7 },	 /* PM_ENABLE */
+		{ 0xc8f, 7, 0, CPUID_EBX, 12 },	 /* PQR_ASSOC */
+		{ 0xd90, 7, 0, CPUID_EBX, 14 },	 /* BNDCFGS */
+		{ 0xd93, 7, 0, CPUID_ECX, 29 },	 /* PASID */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct cpuid_words words =
+			cpuid_read(cpu, rows[i].leaf, rows[i].subleaf);
+
+		if (*cpuid_word(&words, rows[i].reg) & BIT(rows[i].bit) ||
+		    !faults(rows[i].msr) || set(rows[i].msr, 0))
+			fail_msg("0x%x", rows[i].msr);
+	}
+}
+
+/* What they use by model alone is there. */
+static void what_models_have_is_there(void **state)
+{
+	static const struct {
+		uint32_t msr;
+		uint64_t value;
+	} rows[] = {
+		{ MSR_IA32_PLATFORM_ID, 0 },
+		{ MSR_IA32_FEATURE_CONTROL, 1 },
+		{ MSR_IA32_BIOS_SIGN_ID, BIT(32) },
+		{ MSR_PLATFORM_INFO, 0 },
+		{ MSR_MISC_FEATURES_ENABLES, 0 },
+		{ MSR_IA32_MCG_CAP, 0 },
+		{ MSR_IA32_PERF_CTL, 0 },
+		{ MSR_IA32_MISC_ENABLE, 0x1801 },
+		{ MSR_RAPL_POWER_UNIT, 0 },
+		{ MSR_PKG_ENERGY_STATUS, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		assert_int_equal(get(rows[i].msr), rows[i].value);
+	assert_true(set(MSR_MISC_FEATURES_ENABLES, 0));
+	assert_false(set(MSR_MISC_FEATURES_ENABLES, 1));
+	assert_int_equal(get(MSR_IA32_PERF_STATUS) & 0xffff, 1000);
+}
+
 static void pv_eoi_has_a_flag_and_an_address(void **state)
 {
 	(void)state;
@@ -216,6 +295,10 @@ int main(void)
 		TEST(fixed_mtrrs_have_eleven_words),
 		TEST(hwcr_takes_what_kernels_write),
 		TEST(fixed_values_stay),
+		cmocka_unit_test_setup_teardown(what_cpuid_hides_faults,
+						setup_intel, teardown),
+		cmocka_unit_test_setup_teardown(what_models_have_is_there,
+						setup_intel, teardown),
 		TEST(pv_eoi_has_a_flag_and_an_address),
 	};
 
