@@ -448,6 +448,15 @@ static void before_entry(struct vcpu *vcpu, struct vmx_vcpu *vmx,
 	vmx->virtual_apic[VIRTUAL_APIC_TPR] = vcpu->tpr;
 }
 
+/* Only an NMI that we injected blocks others. Bochs 2.7 shows a guest the block of
+ * the one that ran before it. */
+static uint32_t true_blocking(struct vmx_vcpu *vmx)
+{
+	vmx->nmi_block &= vmx->interruptibility;
+	return (vmx->interruptibility & ~(uint32_t)VMCS_BLOCKED_BY_NMI) |
+	       vmx->nmi_block;
+}
+
 static void after_exit(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 {
 	vmx->rip = vcpu->regs.rip = vmcs_read(VMCS_GUEST_RIP);
@@ -455,7 +464,7 @@ static void after_exit(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 	vmx->rflags = vcpu->regs.rflags = vmcs_read(VMCS_GUEST_RFLAGS);
 	vmx->interruptibility =
 		(uint32_t)vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
-	vmx->blocking = vmx->interruptibility;
+	vmx->blocking = true_blocking(vmx);
 	vcpu->is_shadowed = vmx->blocking & VMCS_SHADOW;
 	vcpu->tpr = vmx->virtual_apic[VIRTUAL_APIC_TPR];
 }

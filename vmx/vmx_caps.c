@@ -113,12 +113,12 @@ static uint64_t wanted_processor2(const struct vmx_caps *caps)
 /* The CPU keeps CR8, or else every access of it exits. */
 static uint32_t fit_processor(const struct vmx_caps *caps)
 {
-	uint32_t controls = fit(
-		caps->processor,
-		VMCS_PROC_HLT | VMCS_PROC_MWAIT | VMCS_PROC_RDPMC |
-			VMCS_PROC_TSC_OFFSET | VMCS_PROC_IO |
-			VMCS_PROC_MONITOR | VMCS_PROC_SECONDARY |
-			VMCS_PROC_MSR_BITMAP | VMCS_PROC_TPR_SHADOW);
+	uint32_t controls =
+		fit(caps->processor,
+		    VMCS_PROC_HLT | VMCS_PROC_MWAIT | VMCS_PROC_RDPMC |
+			    VMCS_PROC_TSC_OFFSET | VMCS_PROC_IO |
+			    VMCS_PROC_MONITOR | VMCS_PROC_SECONDARY |
+			    VMCS_PROC_MSR_BITMAP | VMCS_PROC_TPR_SHADOW);
 
 	if (!(controls & VMCS_PROC_TPR_SHADOW))
 		controls |= VMCS_PROC_CR8_LOAD | VMCS_PROC_CR8_STORE;

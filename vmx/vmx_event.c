@@ -23,13 +23,14 @@ void vmx_inject(struct vcpu *vcpu, const struct event *event)
 			   VMCS_EVENT_VALID);
 	if (event->has_error)
 		vmcs_write(VMCS_ENTRY_ERROR_CODE, event->error_code);
+	if (event->kind == EVENT_NMI)
+		vmx_of(vcpu)->nmi_block = VMCS_BLOCKED_BY_NMI;
 	if (is_exception && event->vector == VECTOR_PF)
 		vmx_live_write(vcpu, VMX_LIVE_CR2, event->address);
 	/* the handler may use DR7: SDM 3B 18.2.4 "Debug Control Register
 	 * (DR7)", GD */
 	if (is_exception && event->vector == VECTOR_DB)
-		vmcs_write(VMCS_GUEST_DR7,
-			   vmcs_read(VMCS_GUEST_DR7) & ~DR7_GD);
+		vmcs_write(VMCS_GUEST_DR7, vmcs_read(VMCS_GUEST_DR7) & ~DR7_GD);
 	vmx_close(vcpu);
 }
 
@@ -101,6 +102,7 @@ void vmx_reset_events(struct vcpu *vcpu)
 
 	vmx_open(vcpu);
 	vmx->blocking = 0;
+	vmx->nmi_block = 0;
 	vmx->interruptibility = 0;
 	vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, 0);
 	vmcs_write(VMCS_GUEST_PENDING_DEBUG, 0);

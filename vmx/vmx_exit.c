@@ -60,6 +60,7 @@ static void decode_io(struct vmexit *exit)
 static void block_nmi_again(struct vmx_vcpu *vmx)
 {
 	vmx->blocking |= VMCS_BLOCKED_BY_NMI;
+	vmx->nmi_block = VMCS_BLOCKED_BY_NMI;
 }
 
 static void decode_memory(struct vcpu *vcpu, bool was_vectoring)
@@ -70,8 +71,8 @@ static void decode_memory(struct vcpu *vcpu, bool was_vectoring)
 	exit->memory.gpa = (gpa_t){ vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS) };
 	exit->memory.access = (info & VMCS_EPT_WRITE ? ACCESS_WRITE : 0U) |
 			      (info & VMCS_EPT_EXECUTE ? ACCESS_EXECUTE : 0U);
-	exit->memory.is_table_walk = (info & VMCS_EPT_LINEAR_VALID) &&
-				     !(info & VMCS_EPT_NOT_WALK);
+	exit->memory.is_table_walk =
+		(info & VMCS_EPT_LINEAR_VALID) && !(info & VMCS_EPT_NOT_WALK);
 	exit->memory.byte_count = 0;
 	if ((info & VMCS_EPT_UNBLOCK_NMI) && !was_vectoring)
 		block_nmi_again(vmx_of(vcpu));
@@ -166,10 +167,9 @@ static void decode_interrupted(struct vcpu *vcpu, uint64_t info)
 		.kind = kinds[type],
 		.vector = (uint8_t)FIELD_GET(VMCS_EVENT_VECTOR, info),
 		.has_error = has_error,
-		.error_code =
-			has_error
-				? (uint32_t)vmcs_read(VMCS_VECTORING_ERROR_CODE)
-				: 0,
+		.error_code = has_error ? (uint32_t)vmcs_read(
+						  VMCS_VECTORING_ERROR_CODE)
+					: 0,
 		.address = vmx_live_read(vcpu, VMX_LIVE_CR2),
 	};
 	if (vcpu->event.kind == EVENT_NMI) /* it was not delivered */
@@ -178,13 +178,16 @@ static void decode_interrupted(struct vcpu *vcpu, uint64_t info)
 
 /*
  * A guest runs that long at the most, all its runs together, before the machine's
- * interrupts are looked at, so that no bug of a CPU in ending runs (Bochs: none
- * ends for an interrupt that came while the guest was entered with IF clear) keeps
- * them waiting for ever.
+ * interrupts are looked at, so that no bug of a CPU in ending runs keeps them waiting
+ * for ever. Bochs: none ends for an interrupt that came while the guest was entered
+ * with IF clear, so who keeps it clear gets less.
  */
-static void wind_up(const struct vmx_vcpu *vmx)
+static void wind_up(const struct vcpu *vcpu)
 {
-	vmcs_write(VMCS_PREEMPTION_TIMER, vmx->run_ticks);
+	uint32_t ticks = vmx_of(vcpu)->run_ticks;
+
+	vmcs_write(VMCS_PREEMPTION_TIMER,
+		   vcpu->regs.rflags & RFLAGS_IF ? ticks : ticks / 64);
 }
 
 void vmx_decode_exit(struct vcpu *vcpu, uint32_t reason)
@@ -203,7 +206,7 @@ void vmx_decode_exit(struct vcpu *vcpu, uint32_t reason)
 	if (was_vectoring)
 		decode_interrupted(vcpu, vectoring);
 	if (basic == VMCS_EXIT_PREEMPTION_TIMER)
-		wind_up(vmx_of(vcpu));
+		wind_up(vcpu);
 	switch (row.reason) {
 	case EXIT_IO: decode_io(exit); break;
 	case EXIT_MEMORY: decode_memory(vcpu, was_vectoring); break;

@@ -15,8 +15,7 @@
 
 #define CR3_PDPTES BITS(31, 5) /* of PAE paging */
 
-static enum vmcs_field of_segment(enum vmcs_field first,
-				  enum segment_name name)
+static enum vmcs_field of_segment(enum vmcs_field first, enum segment_name name)
 {
 	return first + VMCS_FIELD_STEP * name;
 }
@@ -34,10 +33,9 @@ static uint16_t attributes(uint64_t rights)
  * not: SDM 3C 27.3.1.2 "Checks on Guest Segment Registers". */
 static uint64_t rights(const struct segment *segment, enum segment_name name)
 {
-	uint64_t bits =
-		FIELD_GET(ATTRIBUTES_LOW, segment->attributes) |
-		FIELD_PUT(RIGHTS_HIGH,
-			  FIELD_GET(ATTRIBUTES_HIGH, segment->attributes));
+	uint64_t bits = FIELD_GET(ATTRIBUTES_LOW, segment->attributes) |
+			FIELD_PUT(RIGHTS_HIGH, FIELD_GET(ATTRIBUTES_HIGH,
+							 segment->attributes));
 
 	if (!(bits & SEGMENT_P))
 		return VMCS_RIGHTS_UNUSABLE | bits;
@@ -79,8 +77,8 @@ void vmx_read_mode(const struct vcpu *vcpu, struct cpu_mode *mode)
 
 static void read_segment(enum segment_name name, struct segment *segment)
 {
-	segment->selector = (uint16_t)vmcs_read(
-		of_segment(VMCS_GUEST_ES_SELECTOR, name));
+	segment->selector =
+		(uint16_t)vmcs_read(of_segment(VMCS_GUEST_ES_SELECTOR, name));
 	segment->attributes =
 		attributes(vmcs_read(of_segment(VMCS_GUEST_ES_RIGHTS, name)));
 	segment->limit =
@@ -96,11 +94,9 @@ void vmx_read_segment(const struct vcpu *vcpu, enum segment_name name,
 	vmx_close(vcpu);
 }
 
-static void write_segment(enum segment_name name,
-			  const struct segment *segment)
+static void write_segment(enum segment_name name, const struct segment *segment)
 {
-	vmcs_write(of_segment(VMCS_GUEST_ES_SELECTOR, name),
-		   segment->selector);
+	vmcs_write(of_segment(VMCS_GUEST_ES_SELECTOR, name), segment->selector);
 	vmcs_write(of_segment(VMCS_GUEST_ES_RIGHTS, name),
 		   rights(segment, name));
 	vmcs_write(of_segment(VMCS_GUEST_ES_LIMIT, name), segment->limit);
@@ -142,8 +138,7 @@ static void write_pdptes(struct vcpu *vcpu, const struct vcpu_state *state)
 	guest_read(&vcpu->vm->memory, (gpa_t){ state->cr3 & CR3_PDPTES },
 		   entries, sizeof(entries));
 	for (unsigned int i = 0; i < ARRAY_SIZE(entries); i++)
-		vmcs_write(VMCS_GUEST_PDPTE0 + VMCS_FIELD_STEP * i,
-			   entries[i]);
+		vmcs_write(VMCS_GUEST_PDPTE0 + VMCS_FIELD_STEP * i, entries[i]);
 }
 
 static void write_paging(struct vcpu *vcpu, const struct vcpu_state *state)

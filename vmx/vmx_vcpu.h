@@ -43,7 +43,9 @@ struct vmx_vcpu {
 	/* What the VMCS has, so as not to ask or tell it. */
 	uint64_t rip, rsp, rflags, host_rsp;
 	uint32_t interruptibility;
-	uint32_t blocking; /* interruptibility as it is to be */
+	uint32_t blocking;  /* interruptibility as it is to be */
+	uint32_t nmi_block; /* VMCS_BLOCKED_BY_NMI since an NMI was injected,
+			       until an exit shows it gone */
 
 	uint64_t cr0_mask, cr4_mask;   /* bits whose values the guest sees, not
 					  sets */
