@@ -5,6 +5,7 @@
 #include "drivers/host/ioapic.h"
 #include "kernel/cpu/apic.h"
 #include "kernel/cpu/percpu.h"
+#include "kernel/lib/char_ring.h"
 #include "kernel/lib/log.h"
 #include "kernel/thread.h"
 #include "kernel/vm_console.h"
@@ -17,13 +18,15 @@
 static void *ioapics[PLATFORM_IOAPICS_MAX]; /* registers */
 static struct thread *thread;
 
+/* Typed and not handed on. Both sides run on the CPU that the interrupt goes to,
+ * with interrupts off: no lock. */
+static struct char_ring typed;
+
 void console_input_use_ioapic(uint32_t index, void *registers)
 {
 	ioapics[index] = registers;
 }
 
-/* Reading empties the UART's FIFO; only then does its line fall, so that the next
- * byte raises an edge again. */
 static void pump(void *unused)
 {
 	char text[16];
@@ -31,12 +34,27 @@ static void pump(void *unused)
 
 	(void)unused;
 	for (;;) {
-		size = (uint32_t)console_read(text, sizeof(text));
+		size = char_ring_take(&typed, text, sizeof(text));
 		if (size)
 			vm_console_type(text, size);
 		else
 			thread_park();
 	}
+}
+
+/*
+ * Empties the UART's FIFO at once: it is full after 16 characters, 1.4 ms, and the
+ * thread may have to wait for longer. Only then does its line fall, so that the
+ * next byte raises an edge again.
+ */
+void console_input_receive(void)
+{
+	char text[16];
+	uint32_t size;
+
+	while ((size = (uint32_t)console_read(text, sizeof(text))))
+		char_ring_put(&typed, text, size);
+	thread_unpark(thread);
 }
 
 static bool route(const struct platform *platform, uint32_t gsi, uint16_t flags)
@@ -73,13 +91,10 @@ void console_input_start(const struct platform *platform)
 	if (irq < 0)
 		return;
 	thread = thread_create(cpu_number(), pump, NULL, "console");
-	if (!thread || !route_isa(platform, (uint32_t)irq))
+	if (thread && route_isa(platform, (uint32_t)irq))
+		console_input_receive(); /* what came before: no edge tells */
+	else
 		log_warn("console: no input: no memory or no I/O APIC for ISA "
 			 "interrupt %d",
 			 irq);
-}
-
-void console_input_wake(void)
-{
-	thread_unpark(thread);
 }

@@ -13,6 +13,6 @@ void console_input_use_ioapic(uint32_t index, void *registers);
 void console_input_start(const struct platform *platform);
 
 /* Called on VECTOR_CONSOLE. */
-void console_input_wake(void);
+void console_input_receive(void);
 
 #endif

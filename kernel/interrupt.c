@@ -13,7 +13,7 @@ void interrupt_dispatch(uint8_t vector)
 	case VECTOR_TIMER: timer_run_due(); break;
 	case VECTOR_RESCHEDULE:
 		break; /* having left idle or the guest is all it is for */
-	case VECTOR_CONSOLE: console_input_wake(); break;
+	case VECTOR_CONSOLE: console_input_receive(); break;
 	case VECTOR_CALL: smp_serve_calls(); break;
 	case VECTOR_APIC_ERROR:
 		log_debug("apic: error bits 0x%x", apic_errors());

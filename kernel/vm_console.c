@@ -14,8 +14,9 @@
 
 #define KEY_NEXT 0x1d /* Ctrl-] */
 
-/* Characters shown at once: with interrupts off, and the log's lock held. */
-#define TURN 16
+/* Characters shown at once: with interrupts off, and the log's lock held. The
+ * UART takes in as many at the same time, and has room for twice that. */
+#define TURN 8
 
 /* VMs in the order they were opened; the first one has the focus. It is held
  * while a VM's characters are shown, or typed ones handed to it, so that the VM
