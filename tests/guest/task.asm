@@ -1,12 +1,12 @@
 ; Tasks: from 64-bit code to 32-bit protected mode with paging, one of the guest's
 ; mains there, and back. task_run(main): interrupts are off. case_task.c fills the
-; tables and reads what the tasks noted.
+; tables, and case_task.c reads what the tasks noted.
 
 CODE64	equ 0x08
 DATA	equ 0x10
 CODE32	equ 0x18
 
-; The GDT of the tasks: case_task.c
+; The GDT of the tasks: task.h
 T_CODE	equ 0x08
 T_DATA	equ 0x10
 T_MAIN	equ 0x18
