@@ -1,5 +1,5 @@
 ; Tasks: from 64-bit code to 32-bit protected mode with paging, one of the guest's
-; mains there, and back. task_run(main): interrupts are off. case_task.c fills the
+; mains there, and back. task_run(main): interrupts are off. task.c fills the
 ; tables, and case_task.c reads what the tasks noted.
 
 CODE64	equ 0x08
