@@ -46,7 +46,8 @@ IMPURE := \
 	kernel/cpu/apic.c kernel/cpu/cpu.c kernel/cpu/descriptors.c \
 	kernel/cpu/percpu.c kernel/cpu/reference_clock.c kernel/cpu/rtc.c \
 	kernel/cpu/time.c kernel/cpu/trap.c kernel/lib/compiler.c kernel/lib/string.c \
-	mm/host_space.c mm/stack.c svm/svm.c vmx/vmx.c vmx/vmx_host.c vmx/vmx_live.c
+	mm/host_space.c mm/stack.c svm/svm.c \
+	vmx/vmx.c vmx/vmx_cpu.c vmx/vmx_create.c vmx/vmx_host.c vmx/vmx_live.c vmx/vmx_probe.c
 
 IMPURE += $(if $(DEBUG),kernel/lock_rank.c kernel/selftest.c kernel/selftest_panic.c mm/host_audit.c,kernel/selftest_none.c)
 

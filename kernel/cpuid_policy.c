@@ -8,7 +8,8 @@
  * WAITPKG, user interrupts, key locker, HRESET, LAM, bus lock detection, RDPRU,
  * INVLPGB, XFD. TSX is left out for the sake of who shares the core. SPEC_CTRL
  * and its kin (IBRS, IBPB, STIBP, SSBD, PSFD, ARCH_CAPABILITIES) wait for a back
- * end that holds them.
+ * end that holds them. The invariant TSC is left to the host: kvm-clock is what
+ * follows a VM that moves to a machine of another frequency.
  */
 #include "kernel/cpuid_policy.h"
 
@@ -234,7 +235,6 @@ const struct cpuid_policy cpuid_policies[] = {
 	{ 0x80000006, 0, CPUID_EDX, CPUID_PASS, BITS(31, 0), 0 }, /* caches */
 
 	/* CPUID.80000007, 80000008 */
-	{ 0x80000007, 0, CPUID_EDX, CPUID_PASS, BIT(8), 0 }, /* invariant TSC */
 	{ 0x80000008, 0, CPUID_EBX, CPUID_PASS, BIT(0), 0 }, /* CLZERO */
 	{ 0x80000008, 0, CPUID_EBX, CPUID_PASS, BIT(2), 0 }, /* FP error pointers saved */
 

@@ -14,7 +14,6 @@
 #define MTRR_DEFAULT_BITS (BITS(2, 0) | BIT(10) | BIT(11))
 
 /* CPUID.(0xd,1):EAX */
-#define XSAVE_HAS_XSAVES BIT(3)
 
 #define KVM_ENABLED  BIT(0)
 #define KVM_RESERVED BIT(1) /* below an address of four bytes */
@@ -48,7 +47,7 @@ static bool has_tsc_aux(const struct vcpu *vcpu)
 
 static bool has_xss(const struct vcpu *vcpu)
 {
-	return cpuid_leaf(vcpu->vm->cpuid, 0xd, 1).eax & XSAVE_HAS_XSAVES;
+	return cpuid_leaf(vcpu->vm->cpuid, 0xd, 1).eax & CPUID_D_1_EAX_XSAVES;
 }
 
 static uint64_t read_de_cfg(const struct vcpu *vcpu)

@@ -114,11 +114,10 @@ struct cpu_mode {
 struct vcpu_ops {
 	const char *name;
 	const struct pt_format *memory_format;
+	uint8_t memory_leaf_level; /* the largest leaf: 1 to 3, of pgtable.h */
 
 	/* Turn virtualization on on this CPU. 0 or -E. */
 	int (*cpu_start)(void);
-	/* The largest leaf of guest memory: 2 or 3 (levels of pgtable.h). */
-	uint8_t (*memory_leaf_level)(void);
 
 	/* Control block. -ENOMEM. */
 	int (*create)(struct vcpu *vcpu);

@@ -45,8 +45,12 @@ void vcpu_load_cpu_start(void)
 		cr4 |= CR4_OSXSAVE;
 	x86_write_cr4(cr4);
 	x86_write_cr0((x86_read_cr0() | CR0_MP) & ~(CR0_EM | CR0_TS));
-	if (xcr0_all)
-		x86_xsetbv(0, xcr0_all);
+	if (!xcr0_all)
+		return;
+	x86_xsetbv(0, xcr0_all);
+	/* guests have no supervisor states, whatever firmware turned on */
+	if (x86_cpuid_or_zero(0xd, 1).eax & CPUID_D_1_EAX_XSAVES)
+		x86_wrmsr(MSR_IA32_XSS, 0);
 }
 
 unsigned int vcpu_load_order(void)

@@ -55,7 +55,7 @@ static int make_memory(struct vm *vm)
 	struct guest_mem *gm = &vm->memory;
 	uint64_t low = min_u64(vm->ram_size, VM_LOW_RAM_MAX);
 	int err = guest_mem_init(gm, vcpu_ops->memory_format,
-				 vcpu_ops->memory_leaf_level(), cpu_node());
+				 vcpu_ops->memory_leaf_level, cpu_node());
 
 	if (err)
 		return err;

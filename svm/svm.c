@@ -125,11 +125,6 @@ static int svm_cpu_start(void)
 	return 0;
 }
 
-static uint8_t svm_memory_leaf_level(void)
-{
-	return 2;
-}
-
 /*
  * What always exits. #DB and #AC because a guest can make the CPU raise them
  * without end, which no interrupt would end (CVE-2015-8104, CVE-2015-5307); #UD
@@ -315,7 +310,7 @@ const struct vcpu_ops svm_ops = {
 	.name = "svm",
 	.memory_format = &pt_format_npt,
 	.cpu_start = svm_cpu_start,
-	.memory_leaf_level = svm_memory_leaf_level,
+	.memory_leaf_level = 2,
 	.create = svm_create,
 	.destroy = svm_destroy,
 	.reset = svm_reset,

@@ -244,20 +244,20 @@ enum vmcs_exit_reason {
 #define VMCS_EXIT_REASON_NO_ENTRY BIT(31)
 
 /* Exit qualifications: SDM 3C 28.2.1 "Basic VM-Exit Information" */
-#define VMCS_IO_SIZE	      BITS(2, 0) /* in bytes - 1 */
-#define VMCS_IO_IN	      BIT(3)
-#define VMCS_IO_STRING	      BIT(4)
-#define VMCS_IO_PORT	      BITS(31, 16)
-#define VMCS_CR_NUMBER	      BITS(3, 0)
-#define VMCS_CR_KIND	      BITS(5, 4) /* 0 MOV to, 1 MOV from, 2 CLTS, 3 LMSW */
-#define VMCS_CR_GPR	      BITS(11, 8)
-#define VMCS_EPT_WRITE	      BIT(1)
-#define VMCS_EPT_EXECUTE      BIT(2)
-#define VMCS_EPT_LINEAR_VALID BIT(7)
-#define VMCS_EPT_NOT_WALK     BIT(8)
-#define VMCS_EPT_UNBLOCK_NMI  BIT(12)
-#define VMCS_TASK_SELECTOR    BITS(15, 0)
-#define VMCS_TASK_SOURCE      BITS(31, 30)
+#define VMCS_IO_SIZE	       BITS(2, 0) /* in bytes - 1 */
+#define VMCS_IO_IN	       BIT(3)
+#define VMCS_IO_STRING	       BIT(4)
+#define VMCS_IO_PORT	       BITS(31, 16)
+#define VMCS_CR_NUMBER	       BITS(3, 0)
+#define VMCS_CR_KIND	       BITS(5, 4) /* 0 MOV to, 1 MOV from, 2 CLTS, 3 LMSW */
+#define VMCS_CR_GPR	       BITS(11, 8)
+#define VMCS_EPT_WRITE	       BIT(1)
+#define VMCS_EPT_EXECUTE       BIT(2)
+#define VMCS_EPT_LINEAR_VALID  BIT(7)
+#define VMCS_EPT_NOT_WALK      BIT(8)
+#define VMCS_EPT_UNBLOCK_NMI   BIT(12)
+#define VMCS_TASK_SELECTOR     BITS(15, 0)
+#define VMCS_TASK_SOURCE       BITS(31, 30)
 #define VMCS_DEBUG_BREAKPOINTS BITS(3, 0)
 #define VMCS_DEBUG_CAUSES      (BITS(3, 0) | BIT(13) | BIT(14)) /* as DR6 */
 

@@ -9,6 +9,7 @@
  * or -ENOTSUP with the reason. */
 int vmx_probe(struct diag *why);
 
-extern const struct vcpu_ops vmx_ops;
+/* Written once by vmx_probe. */
+extern struct vcpu_ops vmx_ops;
 
 #endif

@@ -129,9 +129,10 @@ static void decode_cr(struct vmexit *exit)
 }
 
 /* The instruction has a length unless a gate was taken by no instruction. */
-static void decode_task(struct vmexit *exit, uint64_t vectoring)
+static void decode_task(struct vcpu *vcpu, uint64_t vectoring)
 {
 	enum { SOURCE_GATE = 3 };
+	struct vmexit *exit = &vcpu->exit;
 	uint64_t info = vmcs_read(VMCS_EXIT_QUALIFICATION);
 	uint64_t type = FIELD_GET(VMCS_EVENT_TYPE, vectoring);
 	bool is_vectoring = vectoring & VMCS_EVENT_VALID;
@@ -145,6 +146,10 @@ static void decode_task(struct vmexit *exit, uint64_t vectoring)
 		exit->task.has_error
 			? (uint32_t)vmcs_read(VMCS_VECTORING_ERROR_CODE)
 			: 0;
+	/* the task is the NMI's delivery */
+	if (exit->task.source == SOURCE_GATE && is_vectoring &&
+	    type == VMCS_EVENT_NMI)
+		block_nmi_again(vmx_of(vcpu));
 	if (exit->task.source != SOURCE_GATE ||
 	    (is_vectoring && type >= VMCS_EVENT_SOFT_INTERRUPT))
 		exit->insn_len = (uint8_t)vmcs_read(VMCS_EXIT_INSN_LEN);
@@ -212,7 +217,7 @@ void vmx_decode_exit(struct vcpu *vcpu, uint32_t reason)
 	case EXIT_MEMORY: decode_memory(vcpu, was_vectoring); break;
 	case EXIT_EXCEPTION: decode_exception(vcpu, was_vectoring); break;
 	case EXIT_CR_WRITE: decode_cr(exit); break;
-	case EXIT_TASK_SWITCH: decode_task(exit, vectoring); break;
+	case EXIT_TASK_SWITCH: decode_task(vcpu, vectoring); break;
 	case EXIT_REFUSED:
 	case EXIT_UNKNOWN: exit->code = reason; break;
 	}

@@ -21,11 +21,6 @@ static int cpu_start(void)
 	return 0;
 }
 
-static uint8_t memory_leaf_level(void)
-{
-	return 2;
-}
-
 static int create(struct vcpu *vcpu)
 {
 	vcpu->backend = of(vcpu);
@@ -150,7 +145,7 @@ static const struct vcpu_ops fake_ops = {
 	.name = "fake",
 	.memory_format = &pt_format_npt,
 	.cpu_start = cpu_start,
-	.memory_leaf_level = memory_leaf_level,
+	.memory_leaf_level = 2,
 	.create = create,
 	.destroy = destroy,
 	.reset = reset,
