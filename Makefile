@@ -20,7 +20,7 @@ PURE := $(wildcard drivers/pc/*.c drivers/pci/*.c drivers/virtio/*.c) \
 	boot/boot_info.c boot/config.c boot/config_keys.c boot/config_lex.c \
 	boot/config_section.c boot/config_value.c \
 	boot/multiboot2.c boot/multiboot2_tags.c \
-	kernel/cpu/clock_math.c kernel/lib/date.c kernel/lib/diag.c kernel/lib/fmt.c \
+	kernel/cpu/clock_math.c kernel/cpu/speculation.c kernel/lib/date.c kernel/lib/diag.c kernel/lib/fmt.c \
 	kernel/lib/log_ring.c kernel/timer_heap.c kernel/lib/chacha.c \
 	$(wildcard kernel/cpuid_*.c) \
 	kernel/event.c kernel/exit.c \

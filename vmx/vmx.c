@@ -33,7 +33,7 @@
 #define VIRTUAL_APIC_TPR 0x80
 
 /* vmx_entry.asm */
-bool vmx_enter(struct vcpu_regs *regs, uint64_t *host_rsp, bool is_launched);
+bool vmx_enter(struct vcpu_regs *regs, uint64_t *host_rsp, uint32_t flags);
 void vmx_exited(void);
 
 static void vmx_flush_tlb(struct vcpu *vcpu)
@@ -161,11 +161,11 @@ static void vmx_run(struct vcpu *vcpu)
 	uint32_t reason;
 
 	before_entry(vcpu, vmx, this_cpu(vmx_cpu));
-	if (!vmx_enter(&vcpu->regs, &vmx->host_rsp, vmx->is_launched)) {
+	if (!vmx_enter(&vcpu->regs, &vmx->host_rsp, vmx->enter_flags)) {
 		not_entered(vcpu);
 		return;
 	}
-	vmx->is_launched = true;
+	vmx->enter_flags |= VMX_ENTER_LAUNCHED;
 	after_exit(vcpu, vmx);
 	reason = (uint32_t)vmcs_read(VMCS_EXIT_REASON);
 	if (reason == VMCS_EXIT_MACHINE_CHECK)

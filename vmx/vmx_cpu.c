@@ -96,7 +96,7 @@ static void leave_cpu(void *argument)
 		cpu->current = NULL;
 	vmx_vmclear(vmx->vmcs);
 	vmx->active_cpu = VMX_NO_CPU;
-	vmx->is_launched = false;
+	vmx->enter_flags &= ~VMX_ENTER_LAUNCHED;
 	vmx->is_host_set = false;
 }
 

@@ -3,6 +3,7 @@
 #include "kernel/exit_cpuid.h"
 #include "kernel/lib/errno.h"
 #include "kernel/smp.h"
+#include "kernel/vcpu_load.h"
 #include "kernel/vm.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
@@ -121,6 +122,7 @@ int vmx_create(struct vcpu *vcpu)
 	}
 	vcpu->backend = vmx;
 	vmx->active_cpu = VMX_NO_CPU;
+	vmx->enter_flags = vcpu_load_needs_verw() ? VMX_ENTER_VERW : 0;
 	vmx->controls = vmx_machine.controls;
 	vmx->run_ticks = run_ticks();
 	vmx->eptp = vcpu->vm->memory.table.root.value | EPTP_WRITE_BACK |

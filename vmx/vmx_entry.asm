@@ -9,7 +9,11 @@ section .text
 
 %define VMCS_HOST_RSP 0x6c14		; vmx/vmcs.h
 
-; bool vmx_enter(struct vcpu_regs *regs, uint64_t *host_rsp, bool is_launched)
+; Flags: vmx/vmx_vcpu.h.
+%define ENTER_LAUNCHED	1
+%define ENTER_VERW	2
+
+; bool vmx_enter(struct vcpu_regs *regs, uint64_t *host_rsp, uint32_t flags)
 ; Interrupts are off and stay so. False: the CPU did not enter the guest, and the VMCS says why.
 vmx_enter:
 	push rbp
@@ -25,7 +29,11 @@ vmx_enter:
 	mov eax, VMCS_HOST_RSP
 	vmwrite rax, rsp
 .stack_known:
-	test dl, dl			; MOV leaves the flags alone
+	test dl, ENTER_VERW
+	jz .buffers_clean
+	verw [rel data_selector]	; what is loaded from here on is the guest's own
+.buffers_clean:
+	test dl, ENTER_LAUNCHED		; MOV leaves the flags alone
 	mov rax, [rdi + GPR(0)]
 	mov rcx, [rdi + GPR(1)]
 	mov rdx, [rdi + GPR(2)]
@@ -81,3 +89,7 @@ return:
 	pop rbx
 	pop rbp
 	ret
+
+section .rodata
+
+data_selector:	dw 0x10			; SELECTOR_DATA

@@ -28,14 +28,18 @@ enum vmx_live {
 
 #define VMX_NO_CPU UINT32_MAX
 
+/* For vmx_enter; vmx_entry.asm knows them too. */
+#define VMX_ENTER_LAUNCHED 1U /* since the last VMCLEAR */
+#define VMX_ENTER_VERW	   2U /* clear the CPU's buffers before */
+
 struct vmx_vcpu {
 	hpa_t vmcs;
 	uint8_t *virtual_apic; /* page that holds TPR for the CPU */
 	uint64_t eptp;
 	struct vmx_controls controls;
-	uint32_t active_cpu; /* VMX_NO_CPU: none's */
-	bool is_launched;
-	bool is_host_set; /* the host's fields are those of active_cpu */
+	uint32_t active_cpu;  /* VMX_NO_CPU: none's */
+	uint32_t enter_flags; /* VMX_ENTER_* */
+	bool is_host_set;     /* the host's fields are those of active_cpu */
 	bool is_flush_due;
 	uint32_t run_ticks; /* of the preemption timer, see vmx_decode_exit */
 	uint64_t vpid_generation; /* of the CPU, when the VPID was given */
