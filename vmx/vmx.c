@@ -160,6 +160,7 @@ static void vmx_run(struct vcpu *vcpu)
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
 	uint32_t reason;
 
+	VMCS_COUNT(runs);
 	before_entry(vcpu, vmx, this_cpu(vmx_cpu));
 	if (!vmx_enter(&vcpu->regs, &vmx->host_rsp, vmx->enter_flags)) {
 		not_entered(vcpu);

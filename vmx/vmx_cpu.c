@@ -3,6 +3,7 @@
 
 #include "kernel/exit_msr.h"
 #include "kernel/lib/errno.h"
+#include "kernel/lib/log.h"
 #include "kernel/lib/panic.h"
 #include "kernel/lib/string.h"
 #include "kernel/smp.h"
@@ -84,14 +85,32 @@ int vmx_cpu_start(void)
 	return 0;
 }
 
+#ifdef DEBUG
+PERCPU struct vmcs_count vmcs_count;
+
+static void log_count(void)
+{
+	const struct vmcs_count *count = this_cpu(vmcs_count);
+
+	log_info("vmx: CPU %u: %lu VMREADs, %lu VMWRITEs in %lu runs",
+		 cpu_number(), count->reads, count->writes, count->runs);
+}
+#else
+static void log_count(void)
+{
+}
+#endif
+
 /* No CPU's any more; runs on the one that has it. */
 static void leave_cpu(void *argument)
 {
 	struct vmx_vcpu *vmx = argument;
 	struct vmx_cpu *cpu = this_cpu(vmx_cpu);
 
-	if (cpu->live == vmx)
+	if (cpu->live == vmx) {
 		vmx_live_unload(cpu);
+		log_count();
+	}
 	if (cpu->current == vmx)
 		cpu->current = NULL;
 	vmx_vmclear(vmx->vmcs);
