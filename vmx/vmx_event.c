@@ -6,6 +6,14 @@
 #include "vmx/vmx_asm.h"
 #include "vmx/vmx_vcpu.h"
 
+/* The entry blocks NMIs, and is refused if they are blocked already: SDM 3C
+ * 27.3.1.5 "Checks on Guest Non-Register State". */
+static void block_by_nmi(struct vmx_vcpu *vmx)
+{
+	vmx->blocking &= ~(uint32_t)VMCS_BLOCKED_BY_NMI;
+	vmx->nmi_block = VMCS_BLOCKED_BY_NMI;
+}
+
 void vmx_inject(struct vcpu *vcpu, const struct event *event)
 {
 	static const uint8_t types[] = {
@@ -24,7 +32,7 @@ void vmx_inject(struct vcpu *vcpu, const struct event *event)
 	if (event->has_error)
 		vmcs_write(VMCS_ENTRY_ERROR_CODE, event->error_code);
 	if (event->kind == EVENT_NMI)
-		vmx_of(vcpu)->nmi_block = VMCS_BLOCKED_BY_NMI;
+		block_by_nmi(vmx_of(vcpu));
 	if (is_exception && event->vector == VECTOR_PF)
 		vmx_live_write(vcpu, VMX_LIVE_CR2, event->address);
 	/* the handler may use DR7: SDM 3B 18.2.4 "Debug Control Register

@@ -78,6 +78,18 @@ static void decode_memory(struct vcpu *vcpu, bool was_vectoring)
 		block_nmi_again(vmx_of(vcpu));
 }
 
+/* The CPU refuses an RIP of more than 32 bits in code that is not 64-bit: SDM 3C
+ * 27.3.1.4 "Checks on Guest RIP, RFLAGS, and SSP". */
+static void skip_int1(struct vcpu *vcpu)
+{
+	struct cpu_mode mode;
+
+	vmx_read_mode(vcpu, &mode);
+	vcpu->regs.rip += vmcs_read(VMCS_EXIT_INSN_LEN);
+	if (mode.code_size != 8)
+		vcpu->regs.rip = (uint32_t)vcpu->regs.rip;
+}
+
 /*
  * A #DB that exits has not changed DR6: SDM 3C 28.1 "Architectural State Before a
  * VM Exit". That of INT1 exits at the instruction, and is to be raised behind it.
@@ -91,7 +103,7 @@ static void decode_debug(struct vcpu *vcpu, uint64_t type)
 	vmx_live_write(vcpu, VMX_LIVE_DR6,
 		       (dr6 & ~VMCS_DEBUG_BREAKPOINTS) | causes);
 	if (type == VMCS_EVENT_PRIVILEGED_EXCEPTION)
-		vcpu->regs.rip += vmcs_read(VMCS_EXIT_INSN_LEN);
+		skip_int1(vcpu);
 }
 
 static void decode_exception(struct vcpu *vcpu, bool was_vectoring)

@@ -13,6 +13,9 @@
 #define TYPE_ACCESSED BIT(0)
 #define TYPE_TSS_BUSY BIT(1)
 
+/* A change of these loads them: SDM 3A 4.4.1 "PDPTE Registers". */
+#define CR0_PDPTES (CR0_CD | CR0_NW | CR0_PG)
+#define CR4_PDPTES (CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP)
 #define CR3_PDPTES BITS(31, 5) /* of PAE paging */
 
 static enum vmcs_field of_segment(enum vmcs_field first, enum segment_name name)
@@ -146,8 +149,8 @@ static void write_paging(struct vcpu *vcpu, const struct vcpu_state *state)
 	const struct vmx_vcpu *vmx = vmx_of(vcpu);
 	uint64_t controls = vmx->controls.entry;
 	bool is_new = state->cr3 != vmcs_read(VMCS_GUEST_CR3) ||
-		      state->cr0 != read_cr0(vmx) ||
-		      state->cr4 != read_cr4(vmx);
+		      ((state->cr0 ^ read_cr0(vmx)) & CR0_PDPTES) ||
+		      ((state->cr4 ^ read_cr4(vmx)) & CR4_PDPTES);
 
 	vmcs_write(VMCS_CR0_SHADOW, state->cr0);
 	vmcs_write(VMCS_GUEST_CR0,
