@@ -38,6 +38,7 @@ static const struct {
 	{ WORD_EPT_VPID, 6, true, "ept-4-level" },
 	{ WORD_EPT_VPID, 14, true, "ept-write-back" },
 	{ WORD_EPT_VPID, 20, true, "invept" },
+	{ WORD_EPT_VPID, 26, true, "invept-all" },
 	{ WORD_EPT_VPID, 16, false, "ept-2m" },
 	{ WORD_EPT_VPID, 17, false, "ept-1g" },
 	{ WORD_EPT_VPID, 21, false, "ept-accessed-dirty" },

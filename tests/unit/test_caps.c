@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -22,6 +23,8 @@ static const struct vmx_caps good_vmx = {
 	.pin = 0x7f00000016UL,
 	.processor = 0xfff9fffe04006172UL,
 	.processor2 = 0x2177fff00000000UL,
+	.exit = 0x1ffffff00036dfbUL,
+	.entry = 0x3ffff000011fbUL,
 	.ept_vpid = 0xf0106334141UL,
 };
 
@@ -63,37 +66,72 @@ static void svm_is_listed(void **state)
 	assert_int_equal(strlen(text), 39);
 }
 
+/* A word of the capabilities. */
+#define WORD(name) offsetof(struct vmx_caps, name)
+
+static uint64_t *word_of(struct vmx_caps *caps, size_t word)
+{
+	return (uint64_t *)((char *)caps + word);
+}
+
+static const struct {
+	size_t word;
+	uint64_t bit;
+	const char *name;
+} needed[] = {
+	{ WORD(basic), BIT(55), "true-controls" },
+	{ WORD(processor), BIT(63), "secondary-controls" },
+	{ WORD(pin), BIT(37), "virtual-nmis" },
+	{ WORD(exit), BIT(51), "exit-load-pat" },
+	{ WORD(exit), BIT(53), "exit-load-efer" },
+	{ WORD(entry), BIT(46), "entry-load-pat" },
+	{ WORD(entry), BIT(47), "entry-load-efer" },
+	{ WORD(processor2), BIT(33), "ept" },
+	{ WORD(processor2), BIT(39), "unrestricted-guest" },
+	{ WORD(ept_vpid), BIT(6), "ept-4-level" },
+	{ WORD(ept_vpid), BIT(14), "ept-write-back" },
+	{ WORD(ept_vpid), BIT(20), "invept" },
+	{ WORD(ept_vpid), BIT(26), "invept-all" },
+};
+
+/* These and no others. */
 static void vmx_needs_what_it_needs(void **state)
 {
-	static const struct {
-		size_t word;
-		uint64_t bit;
-		const char *name;
-	} needed[] = {
-		{ offsetof(struct vmx_caps, processor), BIT(63), "secondary" },
-		{ offsetof(struct vmx_caps, processor2), BIT(33), "ept" },
-		{ offsetof(struct vmx_caps, processor2), BIT(39),
-		  "unrestricted" },
-		{ offsetof(struct vmx_caps, ept_vpid), BIT(6), "ept-4-level" },
-		{ offsetof(struct vmx_caps, ept_vpid), BIT(14),
-		  "ept-write-back" },
-		{ offsetof(struct vmx_caps, ept_vpid), BIT(20), "invept" },
-	};
+	struct vmx_caps caps = good_vmx;
+	struct diag why;
+	char text[60];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+		caps = good_vmx;
+		*word_of(&caps, needed[i].word) &= ~needed[i].bit;
+		assert_int_equal(vmx_caps_check(&caps, &why), -ENOTSUP);
+		snprintf(text, sizeof(text), "VMX without %s; Basalt needs it",
+			 needed[i].name);
+		assert_string_equal(why.text, text);
+	}
+	memset(&caps, 0, sizeof(caps));
+	caps.has_vmx = true;
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+		assert_int_equal(vmx_caps_check(&caps, &why), -ENOTSUP);
+		*word_of(&caps, needed[i].word) |= needed[i].bit;
+	}
+	assert_int_equal(vmx_caps_check(&caps, &why), 0);
+}
+
+static void vmx_may_be_off_in_the_firmware(void **state)
+{
 	struct vmx_caps caps = good_vmx;
 	struct diag why;
 
 	(void)state;
 	assert_int_equal(vmx_caps_check(&caps, &why), 0);
-	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
-		caps = good_vmx;
-		*(uint64_t *)((char *)&caps + needed[i].word) &= ~needed[i].bit;
-		assert_int_equal(vmx_caps_check(&caps, &why), -ENOTSUP);
-		assert_non_null(strstr(why.text, needed[i].name));
-	}
-	caps = good_vmx;
 	caps.feature_control = FEATURE_CONTROL_LOCK;
 	assert_int_equal(vmx_caps_check(&caps, &why), -ENOTSUP);
 	assert_non_null(strstr(why.text, "firmware"));
+	/* in SMX only */
+	caps.feature_control = FEATURE_CONTROL_LOCK | BIT(1);
+	assert_int_equal(vmx_caps_check(&caps, &why), -ENOTSUP);
 	caps.feature_control = 0; /* not locked: Basalt may turn it on */
 	assert_int_equal(vmx_caps_check(&caps, &why), 0);
 	caps.has_vmx = false;
@@ -102,7 +140,7 @@ static void vmx_needs_what_it_needs(void **state)
 
 static void vmx_is_listed(void **state)
 {
-	char text[400];
+	char text[500];
 
 	(void)state;
 	vmx_caps_print(&good_vmx, text, sizeof(text));
@@ -110,6 +148,132 @@ static void vmx_is_listed(void **state)
 	assert_non_null(strstr(text, " unrestricted-guest"));
 	assert_non_null(strstr(text, " preemption-timer"));
 	assert_null(strstr(text, "posted-interrupts"));
+	vmx_caps_print(&good_vmx, text, 40);
+	assert_int_equal(strlen(text), 39);
+}
+
+/* The words of controls, and what is wanted of each where the CPU has all. */
+static const struct {
+	size_t word, controls;
+	uint32_t wanted;
+} words[] = {
+	{ WORD(pin), offsetof(struct vmx_controls, pin),
+	  BIT(0) | BIT(3) | BIT(5) | BIT(6) },
+	{ WORD(processor), offsetof(struct vmx_controls, processor),
+	  (uint32_t)(BIT(3) | BIT(7) | BIT(10) | BIT(11) | BIT(21) | BIT(24) |
+		     BIT(28) | BIT(29) | BIT(31)) },
+	{ WORD(processor2), offsetof(struct vmx_controls, processor2),
+	  BIT(1) | BIT(3) | BIT(5) | BIT(6) | BIT(7) | BIT(10) | BIT(12) |
+		  BIT(15) | BIT(20) },
+	{ WORD(exit), offsetof(struct vmx_controls, exit),
+	  BIT(2) | BIT(9) | BIT(18) | BIT(19) | BIT(20) | BIT(21) | BIT(22) },
+	{ WORD(entry), offsetof(struct vmx_controls, entry),
+	  BIT(2) | BIT(14) | BIT(15) },
+};
+
+/* A CPU that has every control and forces none. */
+static struct vmx_caps all_of_vmx(void)
+{
+	struct vmx_caps caps = good_vmx;
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		*word_of(&caps, words[i].word) = ~0UL << 32;
+	caps.ept_vpid = ~0UL;
+	return caps;
+}
+
+static uint32_t controls_of(const struct vmx_caps *caps, size_t row)
+{
+	struct vmx_controls controls = vmx_caps_controls(caps);
+
+	return *(uint32_t *)((char *)&controls + words[row].controls);
+}
+
+static void expect_controls(size_t row, unsigned int bit, uint32_t found,
+			    uint32_t expected)
+{
+	if (found != expected)
+		fail_msg("word %zu, bit %u: 0x%x, not 0x%x", row, bit, found,
+			 expected);
+}
+
+/* SDM 3D A.3 "VM-Execution Controls": bits 31:0 must be 1, bits 63:32 may be. */
+static void controls_are_what_is_forced_or_wanted(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		for (unsigned int bit = 0; bit < 32; bit++) {
+			struct vmx_caps caps = all_of_vmx();
+
+			*word_of(&caps, words[i].word) |= BIT(bit);
+			expect_controls(i, bit, controls_of(&caps, i),
+					words[i].wanted | (uint32_t)BIT(bit));
+		}
+	}
+}
+
+/* What the CPU lacks, and what is of no use without it or stands in for it. */
+static void controls_lack_what_the_cpu_lacks(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		for (unsigned int bit = 0; bit < 32; bit++) {
+			struct vmx_caps caps = all_of_vmx();
+			uint32_t expected =
+				words[i].wanted & ~(uint32_t)BIT(bit);
+
+			*word_of(&caps, words[i].word) &= ~BIT(32 + bit);
+			if (words[i].word == WORD(processor) && bit == 21)
+				expected |= BIT(19) | BIT(20);
+			expect_controls(i, bit, controls_of(&caps, i),
+					expected);
+		}
+	}
+}
+
+/* The timer has to keep its value across exits. */
+static void the_timer_is_two_controls(void **state)
+{
+	struct vmx_caps caps = all_of_vmx();
+	struct vmx_controls controls;
+
+	(void)state;
+	caps.pin &= ~BIT(32 + 6);
+	controls = vmx_caps_controls(&caps);
+	assert_false(controls.pin & BIT(6));
+	assert_false(controls.exit & BIT(22));
+	caps = all_of_vmx();
+	caps.exit &= ~BIT(32 + 22);
+	controls = vmx_caps_controls(&caps);
+	assert_false(controls.pin & BIT(6));
+	assert_false(controls.exit & BIT(22));
+}
+
+/* INVVPID, and of all contexts. */
+static void tags_are_of_use_if_they_can_be_given_anew(void **state)
+{
+	static const uint64_t bits[] = { BIT(32), BIT(42) };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bits); i++) {
+		struct vmx_caps caps = all_of_vmx();
+
+		caps.ept_vpid &= ~bits[i];
+		assert_int_equal(vmx_caps_controls(&caps).processor2,
+				 words[2].wanted & ~BIT(5));
+	}
+}
+
+static void controls_of_a_real_cpu(void **state)
+{
+	struct vmx_controls controls = vmx_caps_controls(&good_vmx);
+
+	(void)state;
+	assert_int_equal(controls.pin, 0x7f);
+	assert_int_equal(controls.processor, 0xb5206dfa);
+	assert_int_equal(controls.processor2, 0x1014ea);
+	assert_int_equal(controls.exit, 0x7f6fff);
+	assert_int_equal(controls.entry, 0xd1ff);
 }
 
 int main(void)
@@ -118,7 +282,13 @@ int main(void)
 		cmocka_unit_test(svm_needs_what_it_needs),
 		cmocka_unit_test(svm_is_listed),
 		cmocka_unit_test(vmx_needs_what_it_needs),
+		cmocka_unit_test(vmx_may_be_off_in_the_firmware),
 		cmocka_unit_test(vmx_is_listed),
+		cmocka_unit_test(controls_are_what_is_forced_or_wanted),
+		cmocka_unit_test(controls_lack_what_the_cpu_lacks),
+		cmocka_unit_test(the_timer_is_two_controls),
+		cmocka_unit_test(tags_are_of_use_if_they_can_be_given_anew),
+		cmocka_unit_test(controls_of_a_real_cpu),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
