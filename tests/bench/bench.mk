@@ -1,6 +1,6 @@
 # The figures of the README, and trying the image out.
 
-BENCH := $(BUILD)/bench
+BENCH_OUT := $(BUILD)/bench
 
 # The guest that measures exits. QEMU's -kernel wants multiboot in ELF32, though
 # the code has 64 bits.
@@ -8,30 +8,40 @@ BENCH_CFLAGS := -std=gnu11 -O2 -ffreestanding $(WARNINGS) -I. -fno-pic \
 	-mno-red-zone -mgeneral-regs-only -fno-stack-protector \
 	-fcf-protection=none -fno-asynchronous-unwind-tables
 
-$(BENCH)/main.o: tests/bench/guest/main.c tests/bench/guest/instructions.h tests/bench/bench.mk
+BENCH_OBJECTS := $(patsubst tests/bench/guest/%,$(BENCH_OUT)/%.o,$(basename \
+	$(filter-out %/init.asm,$(wildcard tests/bench/guest/*.c tests/bench/guest/*.asm))))
+
+$(BENCH_OUT)/%.o: tests/bench/guest/%.c $(wildcard tests/bench/guest/*.h) tests/bench/bench.mk
 	@mkdir -p $(@D)
 	@gcc $(BENCH_CFLAGS) -c -o $@ $<
 
-$(BENCH)/start.o $(BENCH)/init.o: $(BENCH)/%.o: tests/bench/guest/%.asm
+$(BENCH_OUT)/%.o: tests/bench/guest/%.asm
 	@mkdir -p $(@D)
 	@nasm -f elf64 -o $@ $<
 
-$(BENCH)/guest.elf: $(BENCH)/start.o $(BENCH)/main.o tests/bench/guest/guest.ld
-	@ld -nostdlib -static --build-id=none -T tests/bench/guest/guest.ld \
-		-o $@ $(BENCH)/start.o $(BENCH)/main.o
+$(BENCH_OUT)/guest.elf: $(BENCH_OBJECTS) tests/bench/guest/guest.ld
+	@ld -nostdlib -static --build-id=none --no-warn-rwx-segments \
+		-T tests/bench/guest/guest.ld \
+		-o $@ $(BENCH_OBJECTS)
 	@objcopy -O elf32-i386 $@
 
 # The Debian guest's first process.
-$(BENCH)/init: $(BENCH)/init.o
+$(BENCH_OUT)/init: $(BENCH_OUT)/init.o
 	@ld -nostdlib -static -s --build-id=none -o $@ $<
 
-.PHONY: bench run
+.PHONY: bench bench-compare run
 
+# BENCH=NAME: one row. PEERS=none, kvm or xen: not all of them. ENVIRONMENT: of
+# tests/bench/qemu.py.
 bench:
 	@scripts/setup.sh bench
 	@$(MAKE) --no-print-directory -j$$(nproc) all guest \
-		$(BENCH)/guest.elf $(BENCH)/init
-	@scripts/bench
+		$(BENCH_OUT)/guest.elf $(BENCH_OUT)/init
+	@scripts/bench --row "$(BENCH)" $(if $(PEERS),--peers "$(PEERS)") \
+		$(if $(ENVIRONMENT),--environment "$(ENVIRONMENT)")
+
+bench-compare:
+	@scripts/bench --compare
 
 run:
 	@scripts/setup.sh run

@@ -18,7 +18,7 @@ import re
 from dataclasses import dataclass, field
 
 import qemu
-from row import BenchError, Row
+from row import BenchError, Row, spread_of
 
 RUNS = 2
 BOUND = 150  # seconds for one boot: a hang
@@ -57,8 +57,8 @@ class Setting:
 
     @property
     def name(self):
-        plural = "" if self.cpus == 1 else "s"
-        return f"{self.cpus} CPU{plural}, {self.gib} GiB"
+        """The end of its rows' names."""
+        return f"{self.cpus}cpu_{self.gib}g"
 
 
 FOUR_GIB = Setting(1, 4)
@@ -110,9 +110,10 @@ def number(pattern, said, setting):
     return int(match.group(1))
 
 
-def boot(setting, iso):
+def boot(environment, setting, iso):
     """One boot; the machine is gone after it."""
-    said = qemu.run(command(setting, iso), rb"^basalt: ready .*\n", BOUND)
+    said = qemu.run(environment, command(setting, iso),
+                    rb"^basalt: ready .*\n", BOUND)
     running = number(r"smp: (\d+) of \d+ CPUs running", said, setting)
     if running != setting.cpus:
         raise BenchError(f"{setting.name}: {running} CPUs running:\n{said}")
@@ -120,37 +121,34 @@ def boot(setting, iso):
                 number(r"(\d+) KiB of it used by Basalt", said, setting))
 
 
-def measure(iso):
+def measure(environment, iso):
     """Setting -> its RUNS boots, two at a time, the longest first."""
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        running = {setting: [pool.submit(boot, setting, iso)
+        running = {setting: [pool.submit(boot, environment, setting, iso)
                              for _ in range(RUNS)]
                    for setting in sorted(SETTINGS, key=lambda s: -s.cpus)}
         return {setting: [run.result() for run in runs]
                 for setting, runs in running.items()}
 
 
-def spread(values):
-    return max(values) - min(values)
-
-
 def instruction_rows(setting, boots, waiting, goal):
     """All of the boot, and what of it is not @waiting."""
     counts = [one.instructions for one in boots]
-    yield Row(f"boot, {setting.name}", "instructions", None, counts[0],
-              spread(counts))
-    yield Row(f"  its work, {setting.name}", "instructions", goal,
-              counts[0] - waiting, spread(counts))
+    yield Row(f"boot_{setting.name}", "insn", None, counts[0],
+              spread=spread_of(counts))
+    yield Row(f"boot_work_{setting.name}", "insn", goal, counts[0] - waiting,
+              spread=spread_of([count - waiting for count in counts]))
 
 
 def memory_row(setting, boots, goal):
     sizes = [one.kib for one in boots]
-    return Row(f"memory, {setting.name}", "KiB", goal, sizes[0], spread(sizes))
+    return Row(f"boot_memory_{setting.name}", "KiB", goal, sizes[0],
+               spread=spread_of(sizes))
 
 
-def rows(root):
+def rows(root, environment):
     """Instructions of every boot, then memory after it."""
-    found = measure(root / "build" / "basalt.iso")
+    found = measure(environment, root / "build" / "basalt.iso")
     four_gib = found[FOUR_GIB][0]
     work = four_gib.instructions - waits(root, FOUR_GIB)
     for setting in SETTINGS:

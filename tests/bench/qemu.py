@@ -1,22 +1,39 @@
 """The machine that figures are taken in: QEMU TCG that counts instructions.
 
 `-icount shift=0` moves the virtual clock by 1 ns an instruction of any CPU. The
-TSC of TCG is that clock at 1 GHz. Date and clock are the virtual ones, so runs
-do not differ.
+TSC of TCG is that clock at 1 GHz. Date and clock are the virtual ones, and
+nothing is read from a disk while a figure is taken: runs do not differ.
 """
 
 import re
 import selectors
 import subprocess
 import time
+from dataclasses import dataclass
 
 from row import BenchError
 
-BASE = ["qemu-system-x86_64", "-accel", "tcg",
+
+@dataclass(frozen=True)
+class Environment:
+    """An emulator and its CPU. @xen_cpu: the CPU that Xen runs on."""
+
+    name: str
+    command: tuple
+    cpu: str
+    xen_cpu: str
+
+
+ENVIRONMENTS = {environment.name: environment for environment in (
+    # Xen's control domain dies of TCG's SMAP, and Xen itself of its MWAIT.
+    Environment("qemu-svm", (
+        "qemu-system-x86_64", "-accel", "tcg",
         "-icount", "shift=0,sleep=off",
-        "-rtc", "base=2024-01-01T00:00:00,clock=vm",
-        "-cpu", "EPYC,+svm,+npt", "-display", "none", "-vga", "none",
-        "-nic", "none", "-no-reboot", "-monitor", "none", "-serial", "stdio"]
+        "-rtc", "base=2024-01-01T00:00:00,clock=vm", "-seed", "1",
+        "-display", "none", "-vga", "none", "-nic", "none", "-no-reboot",
+        "-monitor", "none", "-serial", "stdio"),
+        "EPYC,+svm,+npt", "EPYC,+svm,+npt,-smap,-monitor"),
+)}
 
 
 def listen(process, until, bound):
@@ -33,9 +50,10 @@ def listen(process, until, bound):
     return said.decode("latin-1").replace("\r", "")
 
 
-def run(args, until, bound):
+def run(environment, args, until, bound, cpu=None):
     """What a machine with @args says; it is gone afterwards."""
-    with subprocess.Popen([*BASE, *args], stdin=subprocess.DEVNULL,
+    command = [*environment.command, "-cpu", cpu or environment.cpu, *args]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT) as process:
         try:
@@ -50,3 +68,10 @@ def find(pattern, said):
     if not match:
         raise BenchError(f"no {pattern!r} in:\n{said}")
     return match.group(1)
+
+
+def figures(said):
+    """Name -> least and mean, of its `figure NAME LEAST [MEAN]` lines."""
+    lines = re.findall(r"figure (\S+) (\d+)(?: (\d+))?$", said, re.M)
+    return {name: (int(least), int(mean or least))
+            for name, least, mean in lines}

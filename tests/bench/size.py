@@ -10,7 +10,7 @@ from row import BenchError, Row
 
 IMAGE_GOAL = 512 * 1024 - 1  # less than 512 KiB
 
-KINDS = {".c": "C", ".h": "headers", ".asm": "assembly", ".py": "Python"}
+KINDS = {".c": "c", ".h": "h", ".asm": "asm", ".py": "py"}
 PRODUCT = ("boot", "kernel", "mm", "svm", "vmx", "drivers", "ksm")
 PRODUCT_KINDS = (".c", ".h", ".asm")
 
@@ -32,8 +32,7 @@ def image_rows(root):
             capture_output=True, text=True, check=False)
         if done.returncode:
             raise BenchError(f"strip: {done.stderr}")
-        yield Row("basalt.elf, stripped", "bytes", IMAGE_GOAL,
-                  out.stat().st_size)
+        yield Row("size_image", "bytes", IMAGE_GOAL, out.stat().st_size)
 
 
 def code_lines(text, suffix):
@@ -79,6 +78,12 @@ def line_rows(root):
             counts[folder, KINDS[path.suffix]] += lines
             sums["tests" if folder.startswith("tests") else "product"] += lines
     for (folder, kind), lines in sorted(counts.items()):
-        yield Row(f"code, {folder}, {kind}", "lines", None, lines)
+        yield Row(f"size_{folder}_{kind}", "lines", None, lines)
     for part, lines in sorted(sums.items()):
-        yield Row(f"code, {part}", "lines", None, lines)
+        yield Row(f"size_{part}", "lines", None, lines)
+
+
+def rows(root, _environment):
+    """The image, then the source."""
+    yield from image_rows(root)
+    yield from line_rows(root)

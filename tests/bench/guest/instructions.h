@@ -30,6 +30,33 @@ static inline uint32_t in32(uint16_t port)
 	return value;
 }
 
+static inline void cpuid(uint32_t leaf, uint32_t regs[4])
+{
+	asm volatile("cpuid"
+		     : "=a"(regs[0]), "=b"(regs[1]), "=c"(regs[2]),
+		       "=d"(regs[3])
+		     : "a"(leaf), "c"(0));
+}
+
+/* Change the bits @mask of a control register and change them back. */
+static inline void toggle_cr0(uint64_t mask)
+{
+	uint64_t value;
+
+	asm volatile("mov %%cr0, %0" : "=r"(value));
+	asm volatile("mov %0, %%cr0" : : "r"(value ^ mask) : "memory");
+	asm volatile("mov %0, %%cr0" : : "r"(value) : "memory");
+}
+
+static inline void toggle_cr4(uint64_t mask)
+{
+	uint64_t value;
+
+	asm volatile("mov %%cr4, %0" : "=r"(value));
+	asm volatile("mov %0, %%cr4" : : "r"(value ^ mask) : "memory");
+	asm volatile("mov %0, %%cr4" : : "r"(value) : "memory");
+}
+
 static inline uint64_t rdmsr(uint32_t msr)
 {
 	uint32_t low, high;

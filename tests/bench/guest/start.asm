@@ -1,4 +1,4 @@
-; Entry of the bench guest: multiboot, 32-bit protected mode. Long mode with the first 4 GiB mapped one to one, then main.c.
+; Entry of the bench guest by multiboot or PVH, in 32-bit protected mode. Long mode with the first 4 GiB mapped one to one, then main.c.
 
 extern bench_main, bench_interrupt_count, bench_stray
 global interrupt_entry, stray_entry
@@ -10,12 +10,23 @@ section .multiboot
 align 4
 	dd MAGIC, FLAGS, -(MAGIC + FLAGS)
 
+; Xen's PVH ("x86/HVM direct boot ABI"): a note of type XEN_ELFNOTE_PHYS32_ENTRY.
+section .note.pvh
+align 4
+	dd 4, 4, 18
+	db "Xen", 0
+	dd start_pvh
+
 section .text
 bits 32
 global start
+start_pvh:
+	mov esi, [ebx + 24]		; hvm_start_info: cmdline_paddr
+	jmp begin
 start:
+	mov esi, [ebx + 16]		; multiboot information: cmdline
+begin:
 	mov esp, stack_top
-	mov esi, ebx			; multiboot information
 	rdtsc				; before all else: how long the way here was
 	mov [entry_tsc], eax
 	mov [entry_tsc + 4], edx

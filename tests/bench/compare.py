@@ -1,0 +1,45 @@
+"""What changed since the figures that the repository keeps."""
+
+import json
+
+from row import HOSTS, BenchError
+
+CHANGED = 2  # percent; less is no change
+
+
+def load(path):
+    """Name -> entry of bench.json."""
+    if not path.exists():
+        raise BenchError(f"{path} is missing: make bench writes build/bench.json")
+    return {entry["name"]: entry
+            for entry in json.loads(path.read_text())["rows"]}
+
+
+def percent(before, after):
+    """By how much @after is more, in percent of @before."""
+    if before == after:
+        return 0
+    return 100 * (after - before) / before if before else float("inf")
+
+
+def changes(before, after):
+    """Lines: name, host, both costs and the change."""
+    for name, entry in after.items():
+        for host in HOSTS:
+            old = before.get(name, {}).get(host)
+            new = entry[host]
+            if (old is None) != (new is None):
+                yield f"{name:22} {host:7} {old or '-':>12} {new or '-':>12}"
+            elif new is not None and abs(percent(old, new)) > CHANGED:
+                yield (f"{name:22} {host:7} {old:>12,} {new:>12,}"
+                       f" {percent(old, new):+8.1f} %")
+
+
+def show(baseline, measured):
+    """Print what @measured has changed of @baseline."""
+    lines = list(changes(load(baseline), load(measured)))
+    if not lines:
+        print(f"bench: nothing changed by more than {CHANGED} %")
+        return
+    print(f"{'benchmark':22} {'':7} {'baseline':>12} {'now':>12} {'change':>10}")
+    print("\n".join(lines))

@@ -1,0 +1,81 @@
+"""Takes the figures: every job on every host, RUNS times."""
+
+from row import BenchError, Row, spread_of
+import table
+
+RUNS = 2
+PPM = 1_000_000
+SETTLED = 1  # percent; runs that differ by less agree
+
+
+class Suite:
+    """@hosts: have `name`, `say(job)` and `figures(job, said)`. @bare: the
+    machine without a hypervisor. @logs: folder for what machines said."""
+
+    def __init__(self, hosts, bare, logs):
+        self.hosts = hosts
+        self.bare = bare
+        self.logs = logs
+        self.found = {}
+        self.bare_loop = None
+
+    def run(self, host, job):
+        """The figures of RUNS runs, taken once."""
+        if (host.name, job) not in self.found:
+            self.found[host.name, job] = [self.run_once(host, job, number)
+                                          for number in range(RUNS)]
+        return self.found[host.name, job]
+
+    def run_once(self, host, job, number):
+        said = host.say(job)
+        self.logs.mkdir(parents=True, exist_ok=True)
+        (self.logs / f"{host.name}-{job}-{number}.log").write_text(said)
+        try:
+            return host.figures(job, said)
+        except KeyError as error:
+            raise BenchError(f"{host.name}, {job}: no figure {error} in:\n"
+                             f"{said}") from error
+
+    def costs(self, host, line, which):
+        """Of @line, all runs; @which: 0 the least, 1 the mean."""
+        runs = self.run(host, host.job_of(line))
+        if any(line.figure not in run for run in runs):
+            raise BenchError(f"{host.name}: no {line.figure} for {line.name}:"
+                             f" see {self.logs}")
+        costs = [run[line.figure][which] for run in runs]
+        if line is not table.LOOP:
+            return costs
+        if self.bare_loop is None:
+            self.bare_loop = self.bare.loop()
+        return [(cost - self.bare_loop) * PPM // self.bare_loop
+                for cost in costs]
+
+    def row(self, line):
+        """The row of @line: the first run, which the others have to repeat."""
+        row = Row(line.name, line.unit, line.goal)
+        why = table.MISSING.get((line.name, ""))
+        if why:
+            row.notes.append(why)
+            return row
+        for host in self.hosts:
+            self.add(row, line, host)
+        return row
+
+    def add(self, row, line, host):
+        """@host's figure to @row."""
+        missing = table.MISSING.get((line.name, host.name))
+        remark = table.REMARKS.get((line.name, host.name))
+        row.notes += [f"{host.name}: {text}" for text in (missing, remark)
+                      if text]
+        if missing:
+            return
+        costs = self.costs(host, line, 0)
+        setattr(row, host.name, costs[0])
+        # A share of nearly nothing has no spread worth telling.
+        spread = spread_of(costs) if line is not table.LOOP else 0
+        if spread > SETTLED:
+            row.notes.append(f"{host.name}: two runs differ by {spread} %")
+        row.spread = max(row.spread, spread)
+        mean = self.costs(host, line, 1)[0]
+        if line.job == "exits" and mean > costs[0] * 1.1:
+            row.notes.append(f"{host.name}: mean {mean:,}")
