@@ -148,8 +148,11 @@ static void vmx_is_listed(void **state)
 	assert_non_null(strstr(text, " unrestricted-guest"));
 	assert_non_null(strstr(text, " preemption-timer"));
 	assert_null(strstr(text, "posted-interrupts"));
+	memset(text, '!', sizeof(text));
 	vmx_caps_print(&good_vmx, text, 40);
 	assert_int_equal(strlen(text), 39);
+	for (size_t i = 40; i < sizeof(text); i++)
+		assert_int_equal(text[i], '!');
 }
 
 /* The words of controls, and what is wanted of each where the CPU has all. */

@@ -252,6 +252,9 @@ static void decodes_task_switches(void **state)
 		{ 0xc0000028, 0x00000480, 3, false, 0, EVENT_NONE, 0 },
 		{ 0xc0000028, 0x00000202, 3, false, 0, EVENT_NONE, 0 },
 		{ 0x00000028, 0x00000b0d, 0, false, LENGTH, EVENT_NONE, 0 },
+		/* no CPU does so; CALL pushes no code */
+		{ 0x00000028, 0x80000b0d, 0, false, LENGTH, EVENT_EXCEPTION,
+		  0 },
 	};
 
 	(void)state;
