@@ -1,5 +1,6 @@
 """Figures of Basalt, and of the machine without a hypervisor."""
 
+import re
 import subprocess
 
 import guest
@@ -66,7 +67,7 @@ class Basalt:
     @staticmethod
     def figures(job, said):
         """Name -> least and mean."""
-        found = qemu.figures(said)
+        found = qemu.figures(whole_lines(said))
         if job == "exits":
             own = int(qemu.find(r"(\d+) KiB of it used by Basalt", said))
             return found | {"host": (own, own)}
@@ -75,6 +76,12 @@ class Basalt:
         beside = memory(said)
         return {"life": (life, life), "ready": (ready, ready),
                 "vm": (beside, beside)}
+
+
+def whole_lines(said):
+    """What the guest @said; a line of the log may have come into one."""
+    guests = re.sub(r"^\[ *[\d.]+\] (?:vcpu|vm) .*\n", "", said, flags=re.M)
+    return re.sub(r"^(f[^;\n]*)\n", r"\1", guests, flags=re.M)
 
 
 def stamp(event, said):

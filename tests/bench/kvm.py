@@ -23,9 +23,9 @@ cat /tmp/com1
 linux -append "console=ttyS0 {guest.LINUX_IDLE}" &
 sleep 10
 qemu=/proc/$(pidof qemu-system-x86_64)
-sed -n 's/^RssAnon:[^0-9]*\\([0-9]*\\) kB/figure anonymous \\1/p' $qemu/status
+sed -n 's/^RssAnon:[^0-9]*\\([0-9]*\\) kB/figure anonymous \\1;/p' $qemu/status
 awk '/^Size:/ {{ ram = $2 == {guest.LINUX_MIB * 1024} }}
-	ram && /^Rss:/ {{ print "figure ram", $2 }}' $qemu/smaps
+	ram && /^Rss:/ {{ print "figure ram " $2 ";" }}' $qemu/smaps
 """,
 }
 

@@ -71,7 +71,7 @@ def find(pattern, said):
 
 
 def figures(said):
-    """Name -> least and mean, of its `figure NAME LEAST [MEAN]` lines."""
-    lines = re.findall(r"figure (\S+) (\d+)(?: (\d+))?$", said, re.M)
+    """Name -> least and mean, of its `figure NAME LEAST [MEAN];` lines."""
+    lines = re.findall(r"figure (\S+) (\d+)(?: (\d+))?;", said)
     return {name: (int(least), int(mean or least))
             for name, least, mean in lines}

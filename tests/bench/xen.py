@@ -13,7 +13,7 @@ config {guest.LINUX_MIB} vmlinuz 'ramdisk="/bench/initrd.img"' \\
 	'cmdline="console=hvc0 %s"'
 """
 FREE = """\
-xl info | sed -n 's/^\\([a-z]*\\)_memory *: \\([0-9]*\\)/figure \\1%s \\2/p'
+xl info | sed -n 's/^\\([a-z]*\\)_memory *: \\([0-9]*\\)/figure \\1%s \\2;/p'
 """
 
 # What tests/bench/peers/xen.sh does. Xen's console shows what the bench guest
@@ -34,7 +34,7 @@ cat /var/log/xen/console/*
 xl create /tmp/config
 sleep 10
 """ + FREE % "-after" + """\
-xl list | sed -n 's/^Domain-0 *0 *\\([0-9]*\\) .*/figure control \\1/p'
+xl list | sed -n 's/^Domain-0 *0 *\\([0-9]*\\) .*/figure control \\1;/p'
 """,
 }
 

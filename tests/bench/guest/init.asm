@@ -59,7 +59,7 @@ section .data
 name:		db "figure ticks "
 name_size	equ $ - name
 text:		times 32 db 0
-digits_end:	db 10
+digits_end:	db ";", 10
 text_end:
 
 section .note.GNU-stack noalloc noexec nowrite progbits

@@ -5,7 +5,7 @@
  * Run under QEMU's `-icount shift=0`, where the TSC counts instructions: those of
  * the guest and those of the hypervisor alike. Each figure is the least of many
  * times and their mean, less that of doing nothing. It prints
- * `figure NAME LEAST MEAN` lines to COM1 and to the debug console of Xen, whose
+ * `figure NAME LEAST MEAN;` lines to COM1 and to the debug console of Xen, whose
  * guests have no COM1. It ends by the test device's port, where there is one.
  *
  * The command line holds the word `bare` where there is no hypervisor: then only

@@ -22,5 +22,5 @@ void report(const char *name, struct timing timing)
 	print_number(timing.least);
 	print(" ");
 	print_number(timing.mean);
-	print("\n");
+	print(";\n");
 }
