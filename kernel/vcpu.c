@@ -231,6 +231,13 @@ static void vcpu_loop(struct vcpu *vcpu)
 		}
 		trace_exit(vcpu);
 		exit_handle(vcpu);
+		/* What goes in at the entry may end it again before the guest
+		 * comes to an instruction, where the machine's interrupts would
+		 * be seen, and so without end: a #DB whose push is the next
+		 * one's breakpoint (CVE-2015-8104). SDM 3A 6.9 "Priority Among
+		 * Simultaneous Exceptions and Interrupts". */
+		if (vcpu->event.kind != EVENT_NONE)
+			thread_window();
 	}
 }
 
@@ -287,6 +294,24 @@ static __attribute__((noinline)) uint8_t decode_length(struct vcpu *vcpu)
 	return length;
 }
 
+/* EIP wraps; Intel's CPUs refuse an RIP beyond 4 GiB outside of 64-bit code: SDM 3C
+ * 27.3.1.4 "Checks on Guest RIP, RFLAGS, and SSP". A process can bring it there. */
+static __attribute__((noinline)) void wrap_rip(struct vcpu *vcpu)
+{
+	struct cpu_mode mode;
+
+	vcpu_ops->read_mode(vcpu, &mode);
+	if (mode.code_size != 8)
+		vcpu->regs.rip = (uint32_t)vcpu->regs.rip;
+}
+
+static void skip(struct vcpu *vcpu, uint8_t length)
+{
+	vcpu->regs.rip += length;
+	if ((uint32_t)vcpu->regs.rip < length)
+		wrap_rip(vcpu);
+}
+
 void vcpu_skip_insn(struct vcpu *vcpu)
 {
 	uint8_t length = vcpu->exit.insn_len;
@@ -296,7 +321,7 @@ void vcpu_skip_insn(struct vcpu *vcpu)
 		if (!length)
 			return;
 	}
-	vcpu->regs.rip += length;
+	skip(vcpu, length);
 	vcpu->is_shadowed = false;
 	if (vcpu->regs.rflags & RFLAGS_TF)
 		single_step(vcpu);

@@ -2,7 +2,6 @@
 #include "kernel/vcpu_load.h"
 
 #include "kernel/cpu/cpu.h"
-#include "kernel/cpu/speculation.h"
 #include "kernel/cpu/x86_asm.h"
 #include "kernel/exit_cpuid.h"
 #include "kernel/lib/string.h"
@@ -18,28 +17,13 @@ PERCPU struct vcpu *vcpu_loaded;
 static uint64_t xcr0_all; /* states that guests may have; 0: no XSAVE */
 static uint32_t xsave_size = 512;
 static bool has_rdtscp;
-static struct speculation speculation;
 static bool has_fp_pointers; /* XRSTOR always loads them */
-
-static void read_speculation(void)
-{
-	struct speculation_words words = {
-		.is_intel = strcmp(cpu_features.vendor, "GenuineIntel") == 0,
-		.structured = x86_cpuid_or_zero(7, 0).edx,
-		.sizes = x86_cpuid_or_zero(0x80000008, 0).ebx,
-	};
-
-	if (words.structured & CPUID_7_EDX_ARCH_CAPABILITIES)
-		words.arch_capabilities = x86_rdmsr(MSR_IA32_ARCH_CAPABILITIES);
-	speculation = speculation_of(&words);
-}
 
 void vcpu_load_init(void)
 {
 	uint32_t extended = x86_cpuid_or_zero(0x80000001, 0).edx;
 
 	has_rdtscp = extended & CPUID_EXT1_EDX_RDTSCP;
-	read_speculation();
 	has_fp_pointers = strcmp(cpu_features.vendor, "AuthenticAMD") != 0 ||
 			  x86_cpuid_or_zero(0x80000008, 0).ebx &
 				  CPUID_EXT8_EBX_FP_POINTERS;
@@ -113,11 +97,13 @@ static void restore(struct vcpu *vcpu)
  * left in the L1 cache be read by one. */
 static void separate(const struct vcpu *from, const struct vcpu *to)
 {
+	const struct speculation *leaks = &cpu_features.speculation;
+
 	if (from && from->vm == to->vm)
 		return;
-	if (speculation.has_ibpb)
+	if (leaks->has_ibpb)
 		x86_wrmsr(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
-	if (speculation.has_l1d_flush)
+	if (leaks->has_l1d_flush)
 		x86_wrmsr(MSR_IA32_FLUSH_CMD, FLUSH_CMD_L1D);
 }
 
@@ -176,9 +162,4 @@ struct cpuid_words cpuid_machine(uint32_t leaf, uint32_t subleaf)
 	struct cpuid r = x86_cpuid(leaf, subleaf);
 
 	return (struct cpuid_words){ r.eax, r.ebx, r.ecx, r.edx };
-}
-
-bool vcpu_load_needs_verw(void)
-{
-	return speculation.needs_verw;
 }

@@ -21,9 +21,6 @@ void vcpu_load_cpu_start(void);
 /* Order of the frames at vcpu->xsave. */
 unsigned int vcpu_load_order(void);
 
-/* Must the CPU's buffers be cleared by VERW before each entry? */
-bool vcpu_load_needs_verw(void);
-
 void vcpu_exchange(struct vcpu *vcpu);
 
 /* Make this CPU hold the registers of @vcpu. */

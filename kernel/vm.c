@@ -3,6 +3,7 @@
 
 #include "drivers/pc/lapic.h"
 #include "drivers/pc/pc.h"
+#include "kernel/cpu/cpu.h"
 #include "kernel/cpu/percpu.h"
 #include "kernel/cpu/time.h"
 #include "kernel/exit_cpuid.h"
@@ -59,6 +60,7 @@ static int make_memory(struct vm *vm)
 
 	if (err)
 		return err;
+	gm->is_code_small = cpu_features.speculation.has_large_code_bug;
 	err = add_ram(gm, 0, min_u64(low, VGA_BASE));
 	if (!err)
 		err = add_ram(gm, VGA_END, low);

@@ -91,7 +91,8 @@ static int share_locked(struct guest_mem *gm, uint64_t base, hpa_t hpa,
 	if (pgtable_next_used(&gm->table, base, &leaf) &&
 	    leaf.virt < base + size)
 		return -EEXIST;
-	err = pgtable_map_soft(&gm->table, base, hpa, size, PT_EXECUTE,
+	err = pgtable_map_soft(&gm->table, base, hpa, size,
+			       gm->is_code_small ? PT_READ : PT_EXECUTE,
 			       PT_SOFT_FOREIGN);
 	if (err) {
 		pgtable_unmap(&gm->table, base, size);
@@ -121,13 +122,16 @@ enum guest_fault guest_mem_fault(struct guest_mem *gm, gpa_t gpa,
 				 uint32_t access)
 {
 	const struct guest_slot *slot = guest_touch_slot(gm, gpa.value);
-	bool is_write = access & PT_WRITE; /* has the value of ACCESS_WRITE */
+	bool is_write = access & PT_WRITE; /* flags are as ACCESS_* */
 
 	if (!slot)
 		return GUEST_FAULT_DEVICE;
 	if (is_write && slot->kind != GUEST_RAM)
 		return GUEST_FAULT_READ_ONLY;
 	if (guest_touch_step(gm, slot, gpa.value, is_write))
+		return GUEST_FAULT_NO_MEMORY;
+	if (gm->is_code_small && (access & PT_EXECUTE) &&
+	    guest_touch_execute(gm, slot, gpa.value))
 		return GUEST_FAULT_NO_MEMORY;
 	return GUEST_FAULT_DONE;
 }

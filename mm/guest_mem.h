@@ -61,6 +61,7 @@ struct guest_mem {
 	uint32_t slot_count;			  /* (o) */
 	struct guest_slot slots[GUEST_SLOTS_MAX]; /* (o) by base, disjoint */
 	uint64_t drained;      /* guest_mem_drain has freed what lies below */
+	bool is_code_small;    /* (o) code is executed from leaves of 4 KiB */
 	struct list pins;      /* [l] */
 	uint64_t own_size;     /* [l] bytes of frames that are its own */
 	uint64_t foreign_size; /* [l] bytes mapped from images */

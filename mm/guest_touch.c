@@ -7,6 +7,9 @@
  *	foreign		-			private copy
  *	hidden		reveal (CPU only)	reveal (CPU only)
  *
+ * Where is_code_small is set, large leaves are not executable, and a page in one that
+ * is executed gets a leaf of its own.
+ *
  * Each step looks without the lock, prepares what takes long, and then replaces
  * the entry if it is still the one it saw. Who loses has nothing left to do:
  * entries go from 0 to foreign or own, from foreign to own, and stay there, but
@@ -80,9 +83,12 @@ static unsigned int largest_level(const struct guest_mem *gm,
 	return level;
 }
 
-static uint32_t flags_of(const struct guest_slot *slot)
+static uint32_t flags_of(const struct guest_mem *gm,
+			 const struct guest_slot *slot, unsigned int level)
 {
-	return slot->kind == GUEST_RAM ? PT_WRITE | PT_EXECUTE : PT_EXECUTE;
+	uint32_t flags = gm->is_code_small && level > 1 ? 0 : PT_EXECUTE;
+
+	return slot->kind == GUEST_RAM ? flags | PT_WRITE : flags;
 }
 
 /*
@@ -94,7 +100,8 @@ static int put_frame(struct guest_mem *gm, const struct guest_slot *slot,
 		     hpa_t frame)
 {
 	bool is_hole = entry->value == 0;
-	uint64_t leaf = pgtable_leaf(&gm->table, level, frame, flags_of(slot));
+	uint64_t leaf = pgtable_leaf(&gm->table, level, frame,
+				     flags_of(gm, slot, level));
 	int err;
 
 	spin_lock(&gm->lock);
@@ -140,19 +147,45 @@ static int make_own(struct guest_mem *gm, const struct guest_slot *slot,
 	return put_frame(gm, slot, gpa, foreign, 1, frame);
 }
 
+/* The page of @gpa, which an entry of its own decides about by now, with all that
+ * it may: nothing is hidden, and code can be executed. */
+static void allow(struct guest_mem *gm, const struct guest_slot *slot,
+		  uint64_t gpa, struct pt_entry *entry)
+{
+	uint64_t soft = entry->value & (PT_SOFT_FOREIGN | PT_SOFT_SPLIT);
+	uint32_t flags =
+		soft & PT_SOFT_FOREIGN ? PT_EXECUTE : flags_of(gm, slot, 1);
+	hpa_t frame =
+		pgtable_address(&gm->table, entry, align_down(gpa, PAGE_SIZE));
+
+	pgtable_replace(&gm->table, entry, gpa, 1,
+			pgtable_leaf(&gm->table, 1, frame, flags) | soft);
+}
+
 /* Hidden leaves are of 4 KiB. */
 static void reveal(struct guest_mem *gm, const struct guest_slot *slot,
 		   uint64_t gpa, struct pt_entry *hidden)
 {
-	uint64_t soft = hidden->value & (PT_SOFT_FOREIGN | PT_SOFT_SPLIT);
-	uint32_t flags = soft & PT_SOFT_FOREIGN ? PT_EXECUTE : flags_of(slot);
-	hpa_t frame =
-		pgtable_address(&gm->table, hidden, align_down(gpa, PAGE_SIZE));
+	spin_lock(&gm->lock);
+	allow(gm, slot, gpa, hidden);
+	spin_unlock(&gm->lock);
+}
+
+/* No flush: nothing moves, and the CPU has just dropped the translation that did
+ * not allow it (SDM 3C 29.4.3.1 "Operations that Invalidate Cached Mappings"). */
+int guest_touch_execute(struct guest_mem *gm, const struct guest_slot *slot,
+			uint64_t gpa)
+{
+	struct pt_entry entry;
+	int err;
 
 	spin_lock(&gm->lock);
-	pgtable_replace(&gm->table, hidden, gpa, 1,
-			pgtable_leaf(&gm->table, 1, frame, flags) | soft);
+	entry = pgtable_look(&gm->table, gpa);
+	err = pgtable_split(&gm->table, &entry, gpa, 1);
+	if (!err && entry.value)
+		allow(gm, slot, gpa, &entry);
 	spin_unlock(&gm->lock);
+	return err == -EAGAIN ? 0 : err;
 }
 
 int guest_touch_step(struct guest_mem *gm, const struct guest_slot *slot,

@@ -33,4 +33,8 @@ struct guest_span guest_touch(struct guest_mem *gm, uint64_t gpa, bool is_own);
 int guest_touch_step(struct guest_mem *gm, const struct guest_slot *slot,
 		     uint64_t gpa, bool is_own);
 
+/* Let the CPU execute the page of @gpa, which is there. 0 or -ENOMEM. */
+int guest_touch_execute(struct guest_mem *gm, const struct guest_slot *slot,
+			uint64_t gpa);
+
 #endif

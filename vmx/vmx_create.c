@@ -1,9 +1,9 @@
 /* Control blocks: what of them stays as it is while a guest lives. */
+#include "kernel/cpu/cpu.h"
 #include "kernel/cpu/time.h"
 #include "kernel/exit_cpuid.h"
 #include "kernel/lib/errno.h"
 #include "kernel/smp.h"
-#include "kernel/vcpu_load.h"
 #include "kernel/vm.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
@@ -122,7 +122,8 @@ int vmx_create(struct vcpu *vcpu)
 	}
 	vcpu->backend = vmx;
 	vmx->active_cpu = VMX_NO_CPU;
-	vmx->enter_flags = vcpu_load_needs_verw() ? VMX_ENTER_VERW : 0;
+	vmx->enter_flags =
+		cpu_features.speculation.needs_verw ? VMX_ENTER_VERW : 0;
 	vmx->controls = vmx_machine.controls;
 	vmx->run_ticks = run_ticks();
 	vmx->eptp = vcpu->vm->memory.table.root.value | EPTP_WRITE_BACK |

@@ -43,6 +43,19 @@ static void read_model(struct cpu_features *f)
 		f->model[--len] = '\0';
 }
 
+static struct speculation read_speculation(const struct cpu_features *f)
+{
+	struct speculation_words words = {
+		.is_intel = strcmp(f->vendor, "GenuineIntel") == 0,
+		.structured = x86_cpuid_or_zero(7, 0).edx,
+		.sizes = x86_cpuid_or_zero(0x80000008, 0).ebx,
+	};
+
+	if (words.structured & CPUID_7_EDX_ARCH_CAPABILITIES)
+		words.arch_capabilities = x86_rdmsr(MSR_IA32_ARCH_CAPABILITIES);
+	return speculation_of(&words);
+}
+
 void cpu_detect(void)
 {
 	struct cpu_features *f = &cpu_features;
@@ -63,6 +76,7 @@ void cpu_detect(void)
 	f->has_smap = structured.ebx & CPUID_7_EBX_SMAP;
 	f->has_umip = structured.ecx & CPUID_7_ECX_UMIP;
 	f->has_pge = basic.edx & CPUID_1_EDX_PGE;
+	f->speculation = read_speculation(f);
 }
 
 void cpu_init(void)

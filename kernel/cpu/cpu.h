@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kernel/cpu/speculation.h"
+
 struct cpu_features {
 	char vendor[13];      /* CPUID's twelve letters */
 	char model[49];	      /* brand string, trimmed */
@@ -17,6 +19,7 @@ struct cpu_features {
 	bool has_smap;
 	bool has_umip;
 	bool has_pge;
+	struct speculation speculation;
 };
 
 /* Written once by cpu_detect. */

@@ -12,12 +12,13 @@
 #define AMD_HAS_IBPB BIT(12)
 
 /* IA32_ARCH_CAPABILITIES: SDM 4 table 2-2 */
-#define IS_L1TF_FREE   BIT(0) /* RDCL_NO */
-#define IS_MDS_FREE    BIT(5)
-#define IS_STALE_FREE  BITS(15, 13) /* SBDR_SSDP_NO, FBSDP_NO, PSDP_NO */
-#define HAS_FB_CLEAR   BIT(17)
-#define IS_RFDS_FREE   BIT(27)
-#define HAS_RFDS_CLEAR BIT(28)
+#define IS_L1TF_FREE	    BIT(0) /* RDCL_NO */
+#define IS_MDS_FREE	    BIT(5)
+#define IS_STALE_FREE	    BITS(15, 13) /* SBDR_SSDP_NO, FBSDP_NO, PSDP_NO */
+#define IS_LARGE_CODE_SOUND BIT(6)	 /* PSCHANGE_MC_NO */
+#define HAS_FB_CLEAR	    BIT(17)
+#define IS_RFDS_FREE	    BIT(27)
+#define HAS_RFDS_CLEAR	    BIT(28)
 
 /* VERW clears what the microcode says that it clears. */
 static bool needs_verw(const struct speculation_words *words)
@@ -40,5 +41,8 @@ struct speculation speculation_of(const struct speculation_words *words)
 				 (words->structured & HAS_L1D_FLUSH) &&
 				 !(words->arch_capabilities & IS_L1TF_FREE),
 		.needs_verw = words->is_intel && needs_verw(words),
+		.has_large_code_bug =
+			words->is_intel &&
+			!(words->arch_capabilities & IS_LARGE_CODE_SOUND),
 	};
 }

@@ -109,6 +109,38 @@ static void fills_1_gib_where_asked(void **state)
 	assert_false(pgtable_find(&gm.table, GIB + 8 * MIB, &leaf));
 }
 
+static void executes_small_leaves_only(void **state)
+{
+	hpa_t at;
+
+	(void)state;
+	gm.is_code_small = true;
+	add(GUEST_RAM, 0, 8 * MIB);
+	add(GUEST_ROM, 16 * MIB, MIB);
+	assert_fault(2 * MIB, ACCESS_WRITE, GUEST_FAULT_DONE);
+	at = leaf_at(2 * MIB).hpa;
+	assert_int_equal(leaf_at(2 * MIB).size, LARGE_PAGE_SIZE);
+	assert_true(leaf_at(2 * MIB).entry & NPTE_NX);
+	for (uint64_t page = 3; page <= 4; page++) {
+		uint64_t gpa = 2 * MIB + page * PAGE_SIZE;
+
+		assert_fault(gpa + 9, ACCESS_EXECUTE, GUEST_FAULT_DONE);
+		assert_int_equal(leaf_at(gpa).size, PAGE_SIZE);
+		assert_int_equal(leaf_at(gpa).hpa.value,
+				 at.value + page * PAGE_SIZE);
+		assert_true(leaf_at(gpa).entry & NPTE_WRITE);
+		assert_false(leaf_at(gpa).entry & NPTE_NX);
+		assert_true(leaf_at(gpa + PAGE_SIZE).entry & NPTE_NX);
+	}
+	/* what is not there yet, and what is small anyway */
+	assert_fault(4 * MIB, ACCESS_EXECUTE, GUEST_FAULT_DONE);
+	assert_false(leaf_at(4 * MIB).entry & NPTE_NX);
+	assert_int_equal(leaf_at(4 * MIB).size, PAGE_SIZE);
+	assert_fault(16 * MIB, ACCESS_READ, GUEST_FAULT_DONE);
+	assert_false(leaf_at(16 * MIB).entry & NPTE_NX);
+	assert_int_equal(gm.own_size, 2 * LARGE_PAGE_SIZE + PAGE_SIZE);
+}
+
 static void falls_back_to_what_is_free(void **state)
 {
 	hpa_t hoard[256];
@@ -273,6 +305,7 @@ int main(void)
 		TEST(fills_2_mib_where_it_can),
 		TEST(fills_4_kib_where_asked),
 		TEST(fills_1_gib_where_asked),
+		TEST(executes_small_leaves_only),
 		TEST(falls_back_to_what_is_free),
 		TEST(says_when_memory_is_out),
 		TEST(zeroes_what_others_left),
