@@ -79,8 +79,9 @@ static void decode_memory(struct vcpu *vcpu, bool was_vectoring)
 }
 
 /* The CPU refuses an RIP of more than 32 bits in code that is not 64-bit: SDM 3C
- * 27.3.1.4 "Checks on Guest RIP, RFLAGS, and SSP". */
-static void skip_int1(struct vcpu *vcpu)
+ * 27.3.1.4 "Checks on Guest RIP, RFLAGS, and SSP". Not inline: every exit would get
+ * its stack frame. */
+static __attribute__((noinline)) void skip_int1(struct vcpu *vcpu)
 {
 	struct cpu_mode mode;
 
