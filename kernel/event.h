@@ -17,16 +17,13 @@ enum event_kind {
 	EVENT_NONE,
 	EVENT_INTERRUPT, /* external */
 	EVENT_NMI,
-	EVENT_EXCEPTION,      /* hardware exception */
-	EVENT_SOFT_INTERRUPT, /* INT n */
-	EVENT_SOFT_EXCEPTION, /* INT3, INTO, INT1 */
+	EVENT_EXCEPTION, /* of hardware; INT n and its kin are executed again */
 };
 
 struct event {
 	uint8_t kind; /* enum event_kind */
 	uint8_t vector;
 	bool has_error;
-	uint8_t insn_len; /* of software events, 0: unknown */
 	uint32_t error_code;
 	uint64_t address; /* CR2, of #PF */
 };

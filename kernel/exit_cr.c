@@ -15,6 +15,8 @@
 #define CR4_PAGING                                                       \
 	(CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | \
 	 CR4_PKE | CR4_LA57)
+/* and these load the entries of PAE paging: SDM 3A 4.4.1 "PDPTE Registers". */
+#define CR0_PDPTES (CR0_CD | CR0_NW | CR0_PG)
 #define CR4_PDPTES (CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP)
 
 #define CR3_PCID      BITS(11, 0)
@@ -85,7 +87,7 @@ static bool write_cr0(struct vcpu *vcpu, uint64_t value)
 		state.efer |= EFER_LMA;
 	else
 		state.efer &= ~EFER_LMA;
-	if ((changed & CR0_PG) && !are_pdptes_sound(vcpu, &state))
+	if ((changed & CR0_PDPTES) && !are_pdptes_sound(vcpu, &state))
 		return false;
 	vcpu_ops->write_state(vcpu, &state);
 	if (changed & CR0_PAGING)

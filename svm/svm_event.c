@@ -25,8 +25,6 @@ void svm_inject(struct vcpu *vcpu, const struct event *event)
 		[EVENT_INTERRUPT] = VMCB_EVENT_INTERRUPT,
 		[EVENT_NMI] = VMCB_EVENT_NMI,
 		[EVENT_EXCEPTION] = VMCB_EVENT_EXCEPTION,
-		[EVENT_SOFT_INTERRUPT] = VMCB_EVENT_SOFTWARE,
-		[EVENT_SOFT_EXCEPTION] = VMCB_EVENT_EXCEPTION,
 	};
 	struct svm_vcpu *svm = svm_of(vcpu);
 	struct vmcb *vmcb = svm->vmcb;

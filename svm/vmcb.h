@@ -70,7 +70,6 @@
 #define VMCB_EVENT_INTERRUPT 0U
 #define VMCB_EVENT_NMI	     2U
 #define VMCB_EVENT_EXCEPTION 3U
-#define VMCB_EVENT_SOFTWARE  4U
 
 /* Clean bits (APM 2 15.15.3 "VMCB Clean Field"). */
 #define VMCB_CLEAN_INTERCEPTS BIT(0) /* and TSC offset, pause filter */

@@ -1,4 +1,4 @@
-/* The second-level page tables of Intel's EPT: SDM 3C 28.3.2 "EPT Translation
+/* The second-level page tables of Intel's EPT: SDM 3C 29.3.2 "EPT Translation
  * Mechanism", the tables of entry formats there. */
 #include "vmx/ept.h"
 

@@ -43,6 +43,8 @@ static const struct exit_row exit_rows[VMCS_EXIT_REASON_COUNT] = {
 	[VMCS_EXIT_XSETBV] = { EXIT_XSETBV, true },
 	[VMCS_EXIT_VMFUNC] = { EXIT_UNDEFINED, true },
 	[VMCS_EXIT_ENCLS] = { EXIT_UNDEFINED, true },
+	[VMCS_EXIT_SEAMCALL] = { EXIT_UNDEFINED, true },
+	[VMCS_EXIT_TDCALL] = { EXIT_UNDEFINED, true },
 };
 
 static void decode_io(struct vmexit *exit)

@@ -88,6 +88,7 @@ static void pae_paging_looks_at_pdptes(void **state)
 	put_pdpte(2, BIT(48) | 1);
 	assert_refused(3, PDPTS);
 	assert_refused(4, CR4_PAE | CR4_PGE);
+	assert_refused(0, CR0_PE | CR0_PG | CR0_CD);
 	put_pdpte(2, 0x3001);
 	assert_true(cr_write(cpu, 3, PDPTS | 0x18)); /* PWT, PCD */
 	assert_true(cr_write(cpu, 4, CR4_PAE | CR4_PGE));

@@ -62,6 +62,8 @@ static const struct {
 	{ 55, EXIT_XSETBV, true },
 	{ 59, EXIT_UNDEFINED, true }, /* VMFUNC */
 	{ 60, EXIT_UNDEFINED, true }, /* ENCLS */
+	{ 76, EXIT_UNDEFINED, true }, /* SEAMCALL */
+	{ 77, EXIT_UNDEFINED, true }, /* TDCALL */
 };
 
 static void decodes_reasons(void **state)
