@@ -43,7 +43,8 @@ void backend_start(void)
 	smp_call_all(start_cpu, &failures);
 	if (failures)
 		stop("virtualization could not be turned on on %u CPUs: not "
-		     "enough memory, or the firmware forbids it there",
+		     "enough memory, the firmware forbids it there, or they "
+		     "have not what the boot CPU has",
 		     failures);
 }
 

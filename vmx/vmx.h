@@ -9,6 +9,9 @@
  * or -ENOTSUP with the reason. */
 int vmx_probe(struct diag *why);
 
+/* Can the calling CPU, too, as the one that vmx_probe was called on? */
+bool vmx_probe_other(void);
+
 /* Written once by vmx_probe. */
 extern struct vcpu_ops vmx_ops;
 

@@ -159,6 +159,29 @@ struct vmx_controls vmx_caps_controls(const struct vmx_caps *caps)
 	return controls;
 }
 
+static bool are_equal(const struct vmx_controls *a,
+		      const struct vmx_controls *b)
+{
+	return a->pin == b->pin && a->processor == b->processor &&
+	       a->processor2 == b->processor2 && a->exit == b->exit &&
+	       a->entry == b->entry;
+}
+
+bool vmx_caps_match(const struct vmx_caps *boot, const struct vmx_caps *other)
+{
+	struct vmx_controls here = vmx_caps_controls(boot);
+	struct vmx_controls there = vmx_caps_controls(other);
+	struct diag why;
+
+	return !vmx_caps_check(other, &why) && are_equal(&here, &there) &&
+	       boot->basic == other->basic && boot->misc == other->misc &&
+	       boot->ept_vpid == other->ept_vpid &&
+	       boot->cr0_fixed0 == other->cr0_fixed0 &&
+	       boot->cr0_fixed1 == other->cr0_fixed1 &&
+	       boot->cr4_fixed0 == other->cr4_fixed0 &&
+	       boot->cr4_fixed1 == other->cr4_fixed1;
+}
+
 size_t vmx_caps_print(const struct vmx_caps *caps, char *buf, size_t size)
 {
 	size_t used = fmt_print(buf, size,

@@ -42,6 +42,10 @@ struct vmx_controls {
  * reason). */
 int vmx_caps_check(const struct vmx_caps *caps, struct diag *why);
 
+/* Does what is made of @boot, the boot CPU's, hold for a CPU with @other? And is VMX
+ * not disabled there? */
+bool vmx_caps_match(const struct vmx_caps *boot, const struct vmx_caps *other);
+
 /* The controls that guests run with, of CPUs that vmx_caps_check accepts. */
 struct vmx_controls vmx_caps_controls(const struct vmx_caps *caps);
 

@@ -9,6 +9,7 @@
 #include "kernel/smp.h"
 #include "mm/frame.h"
 #include "mm/phys.h"
+#include "vmx/vmx.h"
 #include "vmx/vmx_asm.h"
 
 #define VPID_COUNT 0x10000
@@ -58,7 +59,10 @@ hpa_t vmx_region_alloc(void)
  * Operation". */
 static void unlock(void)
 {
-	if (!(x86_rdmsr(MSR_IA32_FEATURE_CONTROL) & FEATURE_CONTROL_LOCK))
+	uint64_t value;
+
+	if (x86_rdmsr_safe(MSR_IA32_FEATURE_CONTROL, &value) &&
+	    !(value & FEATURE_CONTROL_LOCK))
 		x86_wrmsr(MSR_IA32_FEATURE_CONTROL,
 			  FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX);
 }
@@ -72,6 +76,9 @@ int vmx_cpu_start(void)
 	    (cpu_number() == 0 && make_msr_map()))
 		return -ENOMEM;
 	unlock();
+	/* firmware may have locked VMX off on some CPUs: VMXON is #GP there */
+	if (!vmx_probe_other())
+		return -ENOTSUP;
 	x86_write_cr0(x86_read_cr0() | vmx_machine.caps.cr0_fixed0);
 	x86_write_cr4(x86_read_cr4() | vmx_machine.caps.cr4_fixed0 | CR4_VMXE);
 	if (!vmx_vmxon(region))

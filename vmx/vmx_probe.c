@@ -52,6 +52,14 @@ static void read_caps(struct vmx_caps *caps)
 		x86_rdmsr_safe(rows[i].msr, rows[i].value);
 }
 
+bool vmx_probe_other(void)
+{
+	struct vmx_caps caps = { 0 };
+
+	read_caps(&caps);
+	return vmx_caps_match(&vmx_machine.caps, &caps);
+}
+
 /* Instructions that are #UD in a guest without a control of ours. */
 static void hide_features(const struct vmx_controls *controls)
 {

@@ -279,6 +279,44 @@ static void controls_of_a_real_cpu(void **state)
 	assert_int_equal(controls.entry, 0xd1ff);
 }
 
+/* Each word of its own, and firmware that has turned VMX off there. */
+static void cpus_are_alike(void **state)
+{
+	static const struct {
+		size_t word;
+		uint64_t bit;
+	} rows[] = {
+		{ offsetof(struct vmx_caps, basic), BIT(0) },
+		{ offsetof(struct vmx_caps, pin), BIT(32 + 6) },
+		{ offsetof(struct vmx_caps, processor), BIT(32 + 21) },
+		{ offsetof(struct vmx_caps, processor2), BIT(32 + 10) },
+		{ offsetof(struct vmx_caps, exit), BIT(32 + 22) },
+		{ offsetof(struct vmx_caps, exit), BIT(32 + 18) },
+		{ offsetof(struct vmx_caps, entry), BIT(4) },
+		{ offsetof(struct vmx_caps, misc), BIT(0) },
+		{ offsetof(struct vmx_caps, cr0_fixed0), BIT(5) },
+		{ offsetof(struct vmx_caps, cr0_fixed1), BIT(5) },
+		{ offsetof(struct vmx_caps, cr4_fixed0), BIT(13) },
+		{ offsetof(struct vmx_caps, cr4_fixed1), BIT(13) },
+		{ offsetof(struct vmx_caps, ept_vpid), BIT(16) },
+		{ offsetof(struct vmx_caps, feature_control),
+		  FEATURE_CONTROL_VMX },
+	};
+	struct vmx_caps other = good_vmx;
+
+	(void)state;
+	assert_true(vmx_caps_match(&good_vmx, &other));
+	other.feature_control |= BIT(20); /* of no account */
+	assert_true(vmx_caps_match(&good_vmx, &other));
+	other.has_vmx = false;
+	assert_false(vmx_caps_match(&good_vmx, &other));
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		other = good_vmx;
+		*(uint64_t *)((char *)&other + rows[i].word) ^= rows[i].bit;
+		assert_false(vmx_caps_match(&good_vmx, &other));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -292,6 +330,7 @@ int main(void)
 		cmocka_unit_test(the_timer_is_two_controls),
 		cmocka_unit_test(tags_are_of_use_if_they_can_be_given_anew),
 		cmocka_unit_test(controls_of_a_real_cpu),
+		cmocka_unit_test(cpus_are_alike),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
