@@ -8,6 +8,8 @@ PROMPT = re.compile(r"^guest# ", re.M)
 STATUS = re.compile(r"^status=(\d+)\n", re.M)
 BOOT_LIMIT = 300  # seconds: a guest's boot in TCG on a loaded host
 COMMAND_LIMIT = 120
+# Bochs draws slowly, and its serial port drops what comes while Basalt scrolls.
+HYPERVISOR = {"bochs": "console = ['serial']"}
 
 
 def files():
@@ -37,6 +39,13 @@ def modules(*sections, hypervisor=""):
     """Boot modules of a machine with these VMs."""
     text = f"[hypervisor]\n{hypervisor}\n" + "\n".join(sections)
     return {"basalt.conf": text.encode(), **files()}
+
+
+def start(boot, name, *sections, cpus=2, memory=768, files=None, **options):
+    """A machine of environment @name with these VMs; @files: more modules."""
+    boot_modules = modules(*sections, hypervisor=HYPERVISOR.get(name, ""))
+    return boot(name, cpus=cpus, memory=memory,
+                modules=boot_modules | (files or {}), **options)
 
 
 class Shell:
