@@ -12,8 +12,8 @@
 #define AMD_HAS_IBPB BIT(12)
 
 /* IA32_ARCH_CAPABILITIES: SDM 4 table 2-2 */
-#define IS_L1TF_FREE	    BIT(0) /* RDCL_NO */
-#define IS_MDS_FREE	    BIT(5)
+#define IS_L1TF_FREE	    BIT(0)	      /* RDCL_NO */
+#define IS_MDS_TAA_FREE	    (BIT(5) | BIT(8)) /* TSX asynchronous aborts */
 #define IS_STALE_FREE	    BITS(15, 13) /* SBDR_SSDP_NO, FBSDP_NO, PSDP_NO */
 #define IS_LARGE_CODE_SOUND BIT(6)	 /* PSCHANGE_MC_NO */
 #define HAS_FB_CLEAR	    BIT(17)
@@ -25,7 +25,9 @@ static bool needs_verw(const struct speculation_words *words)
 {
 	uint64_t caps = words->arch_capabilities;
 
-	if ((words->structured & HAS_MD_CLEAR) && !(caps & IS_MDS_FREE))
+	/* guests can use TSX where CPUID does not show it */
+	if ((words->structured & HAS_MD_CLEAR) &&
+	    (caps & IS_MDS_TAA_FREE) != IS_MDS_TAA_FREE)
 		return true;
 	if ((caps & HAS_FB_CLEAR) && (caps & IS_STALE_FREE) != IS_STALE_FREE)
 		return true;

@@ -1,7 +1,8 @@
 /*
  * What a CPU leaks to those that it runs in turn, and what stops it. Intel
- * "Speculative Execution Side Channel Mitigations" and the pages on L1TF, MDS, MMIO
- * stale data, RFDS and machine checks on page size changes; AMD "Indirect Branch Control Extension". [pure]
+ * "Speculative Execution Side Channel Mitigations" and the pages on L1TF, MDS, TAA,
+ * MMIO stale data, RFDS and machine checks on page size changes; AMD "Indirect Branch
+ * Control Extension". [pure]
  */
 #ifndef KERNEL_CPU_SPECULATION_H
 #define KERNEL_CPU_SPECULATION_H

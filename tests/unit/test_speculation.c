@@ -26,6 +26,12 @@ static void knows_cpus(void **state)
 		/* Cascade Lake: neither Meltdown nor MDS, but stale data */
 		{ { true, MD_CLEAR | IBRS | L1D_FLUSH, 0, 0x2002b },
 		  { true, false, true, true } },
+		/* the same with older microcode: TSX leaks */
+		{ { true, MD_CLEAR | IBRS | L1D_FLUSH, 0, 0x2b },
+		  { true, false, true, true } },
+		/* free of MDS and TAA */
+		{ { true, MD_CLEAR | IBRS | L1D_FLUSH, 0, 0x12b },
+		  { true, false, false, true } },
 		/* Ice Lake: stale data, and microcode for it */
 		{ { true, MD_CLEAR | IBRS | L1D_FLUSH, 0, 0x2006f },
 		  { true, false, true, false } },
