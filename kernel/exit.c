@@ -124,11 +124,22 @@ static void bad_code(struct vcpu *vcpu)
 			 vcpu->number, vcpu->exit.memory.gpa.value);
 }
 
+static void bad_delivery(struct vcpu *vcpu)
+{
+	vm_fault(vcpu->vm,
+		 "vCPU %u: vector %u is delivered by way of device address "
+		 "0x%lx",
+		 vcpu->number, vcpu->event.vector, vcpu->exit.memory.gpa.value);
+}
+
 static __attribute__((noinline)) void exit_device_memory(struct vcpu *vcpu)
 {
 	const struct vmexit *exit = &vcpu->exit;
 
-	if (exit->memory.is_table_walk)
+	/* the CPU delivers it: what is at RIP has nothing to do with the access */
+	if (vcpu->event.kind != EVENT_NONE)
+		bad_delivery(vcpu);
+	else if (exit->memory.is_table_walk)
 		bad_table(vcpu);
 	else if (exit->memory.access & ACCESS_EXECUTE)
 		bad_code(vcpu);

@@ -84,13 +84,31 @@ static void page_table_at_a_device(void **state)
 	assert_int_equal(fake_end, VM_END_FAULT);
 }
 
+/* The instruction at RIP would have been executed at the device. */
+static void stack_at_a_device(void **state)
+{
+	struct event event = { .kind = EVENT_INTERRUPT, .vector = 0x31 };
+	struct vcpu_regs before;
+
+	(void)state;
+	CODE(0x48, 0x89, 0x07); /* mov [rdi], rax */
+	before = *MACHINE_REGS;
+	tell(MACHINE_DEVICE, ACCESS_WRITE);
+	MACHINE_STATE->cpl = 3;
+	MACHINE_VCPU->event = event;
+	fake_end = VM_END_NONE;
+	exit_handle(MACHINE_VCPU);
+	assert_int_equal(fake_end, VM_END_FAULT);
+	assert_memory_equal(&before, MACHINE_REGS, sizeof(before));
+	MACHINE_VCPU->event.kind = EVENT_NONE;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(unknown_instruction),
-		TEST(code_that_became_a_device),
-		TEST(jump_to_a_device),
-		TEST(page_table_at_a_device),
+		TEST(unknown_instruction), TEST(code_that_became_a_device),
+		TEST(jump_to_a_device),	   TEST(page_table_at_a_device),
+		TEST(stack_at_a_device),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
