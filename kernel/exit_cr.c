@@ -54,7 +54,20 @@ static bool are_pdptes_sound(struct vcpu *vcpu, const struct vcpu_state *state)
 	return true;
 }
 
-/* SDM 3A 2.5 "Control Registers" and 9.8.5 "Initializing IA-32e Mode". */
+/* SDM 3A 9.8.5 "Initializing IA-32e Mode". A 16-bit TSS: Intel's CPUs would refuse
+ * the guest's state. */
+static bool can_enter_long_mode(const struct vcpu_state *state)
+{
+	enum { BUSY_TSS_16 = 3 };
+	const struct segment *segments = state->segments;
+
+	return (state->cr4 & CR4_PAE) &&
+	       !(segments[SEGMENT_CS].attributes & SEGMENT_L) &&
+	       FIELD_GET(SEGMENT_TYPE, segments[SEGMENT_TR].attributes) !=
+		       BUSY_TSS_16;
+}
+
+/* SDM 3A 2.5 "Control Registers". */
 static bool is_cr0_sound(const struct vcpu_state *state, uint64_t value)
 {
 	if (value >> 32)
@@ -67,9 +80,7 @@ static bool is_cr0_sound(const struct vcpu_state *state, uint64_t value)
 		return true;
 	if (!(value & CR0_PG))
 		return !is_64bit_code(state) && !(state->cr4 & CR4_PCIDE);
-	return !(state->efer & EFER_LME) ||
-	       ((state->cr4 & CR4_PAE) &&
-		!(state->segments[SEGMENT_CS].attributes & SEGMENT_L));
+	return !(state->efer & EFER_LME) || can_enter_long_mode(state);
 }
 
 static bool write_cr0(struct vcpu *vcpu, uint64_t value)

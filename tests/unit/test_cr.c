@@ -62,6 +62,9 @@ static void cr0_out_of_long_mode(void **state)
 	backend->state.segments[SEGMENT_CS].attributes |= SEGMENT_L;
 	assert_refused(0, LONG_CR0);
 	backend->state.segments[SEGMENT_CS].attributes &= (uint16_t)~SEGMENT_L;
+	backend->state.segments[SEGMENT_TR].attributes = 0x83; /* 16-bit */
+	assert_refused(0, LONG_CR0);
+	backend->state.segments[SEGMENT_TR].attributes = 0x8b;
 	assert_true(cr_write(cpu, 0, LONG_CR0));
 	assert_true(backend->state.efer & EFER_LMA);
 	assert_int_equal(backend->flush_count, 2);
