@@ -45,9 +45,11 @@ class Basalt:
 
     def say(self, job):
         """What a machine with one guest says."""
-        if job == "exits":
+        if job in ("exits", "smp"):
+            cpus = 2 if job == "smp" else 1
             iso = self.make_iso(
-                job, f"kernel = 'guest.elf'\nmemory = '{guest.EXITS_KIB}K'\n",
+                job, f"kernel = 'guest.elf'\nmemory = '{guest.EXITS_KIB}K'\n"
+                f"cmdline = '{job}'\nvcpus = {cpus}\n",
                 [self.guests.program])
         else:
             iso = self.make_iso(
@@ -57,7 +59,8 @@ class Basalt:
                 [self.guests.kernel, self.guests.initrd])
         return qemu.run(self.environment,
                         ["-machine", "q35", "-m", str(guest.MACHINE_MIB),
-                         "-cdrom", iso], END, guest.BOUND)
+                         "-cdrom", iso], END, guest.BOUND,
+                        is_parallel=job == "smp")
 
     @staticmethod
     def job_of(line):
@@ -68,7 +71,7 @@ class Basalt:
     def figures(job, said):
         """Name -> least and mean."""
         found = qemu.figures(whole_lines(said))
-        if job == "exits":
+        if job != "life":
             own = int(qemu.find(r"(\d+) KiB of it used by Basalt", said))
             return found | {"host": (own, own)}
         life = round(stamp("gone", said) - stamp("launched", said))

@@ -22,14 +22,21 @@ def percent(before, after):
     return 100 * (after - before) / before if before else float("inf")
 
 
+def cell(value):
+    return "-" if value is None else f"{value:,}"
+
+
 def changes(before, after):
-    """Lines: name, host, both costs and the change."""
+    """Lines: name, host, both costs and the change. A host that was not asked
+    at all has not changed."""
+    hosts = [host for host in HOSTS
+             if any(entry[host] is not None for entry in after.values())]
     for name, entry in after.items():
-        for host in HOSTS:
+        for host in hosts:
             old = before.get(name, {}).get(host)
             new = entry[host]
             if (old is None) != (new is None):
-                yield f"{name:22} {host:7} {old or '-':>12} {new or '-':>12}"
+                yield f"{name:22} {host:7} {cell(old):>12} {cell(new):>12}"
             elif new is not None and abs(percent(old, new)) > CHANGED:
                 yield (f"{name:22} {host:7} {old:>12,} {new:>12,}"
                        f" {percent(old, new):+8.1f} %")

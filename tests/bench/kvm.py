@@ -9,7 +9,13 @@ TICKS_PER_MS = 1_000_000
 # What tests/bench/peers/kvm.sh does.
 JOBS = {
     "exits": f"""\
-guest {guest.EXITS_KIB}K guest.elf -device isa-debug-exit,iobase=0xf4,iosize=4
+guest {guest.EXITS_KIB}K guest.elf -device isa-debug-exit,iobase=0xf4,iosize=4 \\
+	-device virtio-rng-pci,disable-legacy=on
+cat /tmp/com1
+""",
+    "smp": f"""\
+guest {guest.EXITS_KIB}K guest.elf -smp 2 -append smp \\
+	-device isa-debug-exit,iobase=0xf4,iosize=4
 cat /tmp/com1
 """,
     "life": f"""\
@@ -51,7 +57,8 @@ class Kvm:
                          "-kernel", self.folder / "vmlinuz",
                          "-initrd", initrd,
                          "-append", "console=ttyS0 panic=-1 quiet"],
-                        rb"^figure job-end", guest.BOUND)
+                        rb"^figure job-end", guest.BOUND,
+                        is_parallel=job == "smp")
 
     @staticmethod
     def job_of(line):

@@ -16,10 +16,14 @@ from row import BenchError
 
 @dataclass(frozen=True)
 class Environment:
-    """An emulator and its CPU. @xen_cpu: the CPU that Xen runs on."""
+    """An emulator and its CPU. @counting: its arguments to count instructions;
+    @parallel: to run two CPUs at once instead, in the host's time. @xen_cpu: the
+    CPU that Xen runs on."""
 
     name: str
     command: tuple
+    counting: tuple
+    parallel: tuple
     cpu: str
     xen_cpu: str
 
@@ -27,11 +31,11 @@ class Environment:
 ENVIRONMENTS = {environment.name: environment for environment in (
     # Xen's control domain dies of TCG's SMAP, and Xen itself of its MWAIT.
     Environment("qemu-svm", (
-        "qemu-system-x86_64", "-accel", "tcg",
-        "-icount", "shift=0,sleep=off",
-        "-rtc", "base=2024-01-01T00:00:00,clock=vm", "-seed", "1",
+        "qemu-system-x86_64", "-rtc", "base=2024-01-01T00:00:00,clock=vm", "-seed", "1",
         "-display", "none", "-vga", "none", "-nic", "none", "-no-reboot",
         "-monitor", "none", "-serial", "stdio"),
+        ("-accel", "tcg", "-icount", "shift=0,sleep=off"),
+        ("-accel", "tcg,thread=multi", "-smp", "2"),
         "EPYC,+svm,+npt", "EPYC,+svm,+npt,-smap,-monitor"),
 )}
 
@@ -50,9 +54,11 @@ def listen(process, until, bound):
     return said.decode("latin-1").replace("\r", "")
 
 
-def run(environment, args, until, bound, cpu=None):
+def run(environment, args, until, bound, cpu=None, is_parallel=False):
     """What a machine with @args says; it is gone afterwards."""
-    command = [*environment.command, "-cpu", cpu or environment.cpu, *args]
+    mode = environment.parallel if is_parallel else environment.counting
+    command = [*environment.command, *mode, "-cpu", cpu or environment.cpu,
+               *args]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT) as process:

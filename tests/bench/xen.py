@@ -24,6 +24,11 @@ config {-(-guest.EXITS_KIB // KIB_PER_MIB)} guest.elf
 xl create /tmp/config
 sleep 1000
 """,
+    "smp": f"""\
+config {-(-guest.EXITS_KIB // KIB_PER_MIB)} guest.elf 'vcpus=2' 'cmdline="smp"'
+xl create /tmp/config
+sleep 1000
+""",
     "life": LINUX % guest.LINUX_INIT + """\
 ticks create
 xl create -F /tmp/config > /dev/null
@@ -64,7 +69,7 @@ class Xen:
                          f" dom0_mem={CONTROL_MIB}M,max:{CONTROL_MIB}M",
                          "-initrd", f"{kernel},{initrd}"],
                         rb"figure (job-)?end", guest.BOUND,
-                        self.environment.xen_cpu)
+                        self.environment.xen_cpu, job == "smp")
 
     @staticmethod
     def job_of(line):

@@ -1,6 +1,7 @@
 #include "tests/bench/guest/interrupts.h"
 
 #include "tests/bench/guest/console.h"
+#include "tests/bench/guest/entropy.h"
 #include "tests/bench/guest/instructions.h"
 #include "tests/bench/guest/timing.h"
 
@@ -22,8 +23,6 @@
 
 #define PIC_MASK   0x21
 #define PIC_2_MASK 0xa1
-
-#define VECTOR 0x40
 
 struct gate {
 	uint16_t offset_low, selector, flags, offset_middle;
@@ -60,17 +59,33 @@ static void set_gate(unsigned int vector, void (*entry)(void))
 				     .offset_high = (uint32_t)(at >> 32) };
 }
 
-void interrupts_init(void)
+void interrupts_load(void)
 {
 	struct {
 		uint16_t limit;
 		uint64_t base;
 	} __attribute__((packed)) idtr = { sizeof(idt) - 1, (uint64_t)idt };
 
+	asm volatile("lidt %0" : : "m"(idtr));
+}
+
+void interrupts_use_x2apic(void)
+{
+	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_BASE_X2APIC);
+	wrmsr(MSR_X2APIC_SVR, SVR_ENABLE | 0xff);
+}
+
+uint32_t interrupts_count(void)
+{
+	return bench_interrupt_count;
+}
+
+void interrupts_init(void)
+{
 	for (unsigned int i = 0; i < 256; i++)
 		set_gate(i, stray_entry);
 	set_gate(VECTOR, interrupt_entry);
-	asm volatile("lidt %0" : : "m"(idtr));
+	interrupts_load();
 	/* A firmware's timer still ticks. */
 	out8(PIC_MASK, 0xff);
 	out8(PIC_2_MASK, 0xff);
@@ -125,6 +140,12 @@ static void do_deadline_fire(void)
 	wait_interrupt();
 }
 
+static void do_msi(void)
+{
+	entropy_request();
+	wait_interrupt();
+}
+
 /* Two interrupts that came as one, or one that was lost, make no figure. */
 static void report_checked(const char *name, struct timing timing)
 {
@@ -157,10 +178,11 @@ static void measure_timer(void)
 
 void interrupts_measure(void)
 {
-	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_BASE_X2APIC);
-	wrmsr(MSR_X2APIC_SVR, SVR_ENABLE | 0xff);
+	interrupts_use_x2apic();
 	report_checked("ipi-running", time_of(do_ipi_running));
 	report_checked("ipi-halted", time_of(do_ipi_halted));
 	report("eoi", time_of(do_eoi));
 	measure_timer();
+	if (entropy_init(VECTOR))
+		report_checked("msi", time_of(do_msi));
 }

@@ -9,7 +9,7 @@
  * guests have no COM1. It ends by the test device's port, where there is one.
  *
  * The command line holds the word `bare` where there is no hypervisor: then only
- * the loop is measured.
+ * the loop is measured. `smp`: only a second CPU is, without -icount.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,6 +19,7 @@
 #include "tests/bench/guest/instructions.h"
 #include "tests/bench/guest/interrupts.h"
 #include "tests/bench/guest/pages.h"
+#include "tests/bench/guest/smp.h"
 #include "tests/bench/guest/timing.h"
 
 #define COM1_STATUS 0x3fd
@@ -189,7 +190,7 @@ static void measure_loop(void)
 
 static bool has_word(const char *line, const char *word)
 {
-	for (; *line; line++) {
+	for (; line && *line; line++) {
 		size_t i = 0;
 
 		while (word[i] && line[i] == word[i])
@@ -206,12 +207,17 @@ void bench_main(const char *cmdline, uint64_t entry_tsc)
 
 	interrupts_init();
 	report("entry", (struct timing){ entry_tsc, entry_tsc });
-	if (!is_bare) {
+	if (has_word(cmdline, "smp")) {
+		timing_calibrate(time_of(do_nothing));
+		report("cpuid", time_of(do_cpuid));
+		smp_measure();
+	} else if (!is_bare) {
 		measure_exits();
 		interrupts_measure();
 		pages_measure();
 	}
-	measure_loop();
+	if (!has_word(cmdline, "smp"))
+		measure_loop();
 	print("figure end\n");
 	end(0);
 }

@@ -1,7 +1,7 @@
 ; Entry of the bench guest by multiboot or PVH, in 32-bit protected mode. Long mode with the first 4 GiB mapped one to one, then main.c.
 
 extern bench_main, bench_interrupt_count, bench_stray
-global interrupt_entry, stray_entry
+global interrupt_entry, stray_entry, root, gdt
 
 MAGIC	equ 0x1badb002
 FLAGS	equ 2				; tell the memory's size

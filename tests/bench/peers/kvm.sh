@@ -5,9 +5,9 @@ export PATH=/bin:/bench LD_LIBRARY_PATH=/lib
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
-for module in $(cat /modules/order); do
-	insmod "/modules/$module.ko" 2> /dev/null
-done
+while read -r module; do
+	insmod "/modules/$module.ko"
+done < /modules/order
 echo always > /sys/kernel/mm/transparent_hugepage/enabled
 [ -c /dev/kvm ] || echo "no /dev/kvm"
 
@@ -31,6 +31,7 @@ linux()
 	guest 256M vmlinuz -initrd /bench/initrd.img "$@"
 }
 
+# shellcheck source=/dev/null
 . /bench/job
 echo "figure job-end 0"
 poweroff -f

@@ -7,9 +7,9 @@ mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 mkdir -p /dev/pts /var/lib/xen /var/log/xen/console /run/xen /run/xenstored /var/lib/xenstored /var/lock
 mount -t devpts devpts /dev/pts
-for module in $(cat /modules/order); do
-	insmod "/modules/$module.ko" 2> /dev/null
-done
+while read -r module; do
+	insmod "/modules/$module.ko"
+done < /modules/order
 mount -t xenfs xenfs /proc/xen
 xenstored
 sleep 1
@@ -21,7 +21,7 @@ sleep 1
 config()
 {
 	{
-		echo 'name="guest" type="pvh" vcpus=1 tsc_mode="native" on_poweroff="destroy"' | tr ' ' '\n'
+		echo 'name="guest" type="pvh" tsc_mode="native" on_poweroff="destroy"' | tr ' ' '\n'
 		echo "memory=$1"
 		echo "kernel=\"/bench/$2\""
 		shift 2
@@ -35,6 +35,7 @@ ticks()
 	/bench/ticks | sed "s/ticks/$1/"
 }
 
+# shellcheck source=/dev/null
 . /bench/job
 echo "figure job-end 0"
 poweroff -f
