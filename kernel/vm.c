@@ -172,6 +172,7 @@ static int make(struct vm *vm, struct diag *why)
 	memset(&vm->mmio, 0, sizeof(vm->mmio));
 	for (unsigned int i = 0; i < VM_TIMER_COUNT; i++)
 		vm->deadlines[i] = TIME_NEVER;
+	list_init(&vm->virtio_rests);
 	vm->clock_base = time_now();
 	vm->wall_base = time_wall();
 	vm->tsc_offset = -x86_rdtsc();

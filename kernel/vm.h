@@ -52,7 +52,8 @@ enum vm_end {
 	VM_END_STOPPED,	     /* the operator asked for it */
 };
 
-/* Deadlines of devices; pc_timer_fire is the one switch over them. */
+/* Deadlines of devices; pc_timer_fire is the one switch over those before
+ * VM_TIMER_VIRTIO, which is virtio_serve_rest's. */
 enum vm_timer {
 	VM_TIMER_PIT,
 	VM_TIMER_RTC,
@@ -60,6 +61,7 @@ enum vm_timer {
 	VM_TIMER_HPET0,
 	VM_TIMER_HPET1,
 	VM_TIMER_HPET2,
+	VM_TIMER_VIRTIO,
 	VM_TIMER_COUNT
 };
 
@@ -105,6 +107,7 @@ struct vm {
 					   0 at clock_base */
 	uint64_t wall_base;  /* (o) wall clock then, ns since 1970 */
 	uint64_t deadlines[VM_TIMER_COUNT]; /* [l] TIME_NEVER: not armed */
+	struct list virtio_rests;	    /* [l] queues left unfinished */
 	uint32_t state;			    /* (a) enum vm_state */
 	uint32_t end;			    /* (a) enum vm_end */
 	uint32_t exit_code;		    /* of VM_END_EXIT */
@@ -142,8 +145,8 @@ void vm_set_irq(struct vm *vm, uint32_t gsi, bool level);
 /* A message-signalled interrupt, as a device writes it. No lock needed. */
 void vm_send_msi(struct vm *vm, uint64_t address, uint32_t data);
 
-/* A device wants pc_timer_fire(@timer) at @deadline (time_now()'s clock);
- * TIME_NEVER: no longer. vm->lock held. */
+/* A device wants to act at @deadline (time_now()'s clock; enum vm_timer says
+ * how); TIME_NEVER: no longer. vm->lock held. */
 void vm_set_timer(struct vm *vm, enum vm_timer timer, uint64_t deadline);
 
 /* Nanoseconds since the VM started. */

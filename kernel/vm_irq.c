@@ -1,6 +1,7 @@
 /* Interrupts and timers of a VM's devices. */
 #include "drivers/pc/lapic.h"
 #include "drivers/pc/pc.h"
+#include "drivers/virtio/virtio.h"
 #include "kernel/cpu/percpu.h"
 #include "kernel/cpu/time.h"
 #include "kernel/vm.h"
@@ -46,19 +47,25 @@ void vm_set_timer(struct vm *vm, enum vm_timer timer, uint64_t deadline)
 		vcpu_request(vm->vcpus[0], REQUEST_DEVICE_TIMERS);
 }
 
+/* Has the deadline come? It is none any more then. */
+static bool take_due(struct vm *vm, enum vm_timer timer, uint64_t now)
+{
+	if (vm->deadlines[timer] > now)
+		return false;
+	vm->deadlines[timer] = TIME_NEVER;
+	return true;
+}
+
 /* The earliest deadline after those that are due have had their turn: once each,
  * so a device that asks for the past again waits for the next round. */
-static uint64_t fire_due(struct vm *vm)
+static uint64_t fire_due(struct vm *vm, uint64_t now)
 {
 	uint64_t earliest = TIME_NEVER;
-	uint64_t now = time_now();
 
 	vm->is_serving_timers = true;
-	for (unsigned int i = 0; i < VM_TIMER_COUNT; i++) {
-		if (vm->deadlines[i] > now)
-			continue;
-		vm->deadlines[i] = TIME_NEVER;
-		pc_timer_fire(vm, i);
+	for (unsigned int i = 0; i < VM_TIMER_VIRTIO; i++) {
+		if (take_due(vm, i, now))
+			pc_timer_fire(vm, i);
 	}
 	vm->is_serving_timers = false;
 	for (unsigned int i = 0; i < VM_TIMER_COUNT; i++)
@@ -69,15 +76,21 @@ static uint64_t fire_due(struct vm *vm)
 void vm_serve_timers(struct vm *vm)
 {
 	struct timer *timer = &vm->vcpus[0]->device_timer;
+	uint64_t now = time_now();
 	uint64_t earliest;
+	bool is_rest_due;
 
 	spin_lock(&vm->lock);
-	earliest = fire_due(vm);
+	is_rest_due = take_due(vm, VM_TIMER_VIRTIO, now);
+	earliest = fire_due(vm, now);
 	spin_unlock(&vm->lock);
 	if (earliest == TIME_NEVER)
 		timer_cancel(timer);
 	else
 		timer_arm(timer, earliest);
+	/* last: it takes long, and asks for this function again */
+	if (is_rest_due)
+		virtio_serve_rest(vm);
 }
 
 uint64_t vm_time(const struct vm *vm)

@@ -103,6 +103,7 @@ void pc_timer_fire(struct vm *vm, enum vm_timer timer)
 	case VM_TIMER_HPET2:
 		vhpet_timer_fire(&pc->hpet, timer - VM_TIMER_HPET0);
 		break;
+	case VM_TIMER_VIRTIO: /* not the PC's, nor under the lock */
 	case VM_TIMER_COUNT: break;
 	}
 }

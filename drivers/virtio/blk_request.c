@@ -89,7 +89,7 @@ static int give_way(const struct request *request, uint64_t *since)
 		return 0;
 	*since = 0;
 	thread_window();
-	return virtio_blk_is_wanted(request->blk) ? 0 : -EIO;
+	return virtio_is_wanted(&request->blk->device) ? 0 : -EIO;
 }
 
 /* Move @size bytes between the disk from @at on and the segments from byte @skip
@@ -199,6 +199,11 @@ static int apply_range(const struct request *request, struct blk_range range)
 					  range.flags & RANGE_UNMAP);
 }
 
+static uint16_t index_of(const struct request *request)
+{
+	return (uint16_t)(request->vq - request->blk->device.queues);
+}
+
 static bool has_ranges(const struct request *request)
 {
 	const struct blk_backend_ops *ops = request->blk->backend->ops;
@@ -226,6 +231,8 @@ static int serve_ranges(struct request *request)
 		error = check_ranges(request, ranges, count);
 	for (uint64_t i = 0; !error && i < count; i++) {
 		error = apply_range(request, ranges[i]);
+		virtio_spend(&request->blk->device, index_of(request),
+			     (uint64_t)ranges[i].count * BLK_SECTOR_SIZE);
 		thread_window();
 	}
 	return error;

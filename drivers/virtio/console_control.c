@@ -113,7 +113,7 @@ static bool tell_next(struct virtio_console *console)
 	    (found && vq_write(vq, &console->control_in, 0, message, size)))
 		virtio_fail(&console->device, "console: control buffers that "
 					      "make no sense");
-	if (found <= 0 || !virtio_console_is_wanted(console))
+	if (found <= 0 || !virtio_is_wanted(&console->device))
 		return false;
 	__atomic_fetch_and(&console->ports[control.id].pending,
 			   ~(uint32_t)BIT(control.event), __ATOMIC_SEQ_CST);
@@ -123,13 +123,17 @@ static bool tell_next(struct virtio_console *console)
 
 void console_control_serve(struct virtio_console *console)
 {
-	struct virtqueue *vq = &console->device.queues[CONSOLE_CONTROL_IN];
+	struct virtio_device *device = &console->device;
+	struct virtqueue *vq = &device->queues[CONSOLE_CONTROL_IN];
 	struct console_control control;
 
 	do {
-		while (virtio_console_is_wanted(console) && tell_next(console))
+		while (virtio_may_serve(device, CONSOLE_CONTROL_IN) &&
+		       tell_next(console)) {
+			virtio_spend(device, CONSOLE_CONTROL_IN, 0);
 			thread_window();
-		virtio_signal(&console->device, CONSOLE_CONTROL_IN);
-	} while (vq_enable_notify(vq) && virtio_console_is_wanted(console) &&
-		 find_pending(console, &control));
+		}
+		virtio_signal(device, CONSOLE_CONTROL_IN);
+	} while (virtio_may_serve(device, CONSOLE_CONTROL_IN) &&
+		 vq_enable_notify(vq) && find_pending(console, &control));
 }

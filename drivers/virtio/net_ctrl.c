@@ -183,10 +183,13 @@ void net_ctrl_serve(struct virtio_net *net, uint16_t index)
 
 	do {
 		vq_disable_notify(vq);
-		while (virtio_net_is_wanted(net) && serve_next(net, vq))
+		while (virtio_may_serve(&net->device, index) &&
+		       serve_next(net, vq)) {
+			virtio_spend(&net->device, index, 0);
 			thread_window();
+		}
 		virtio_signal(&net->device, index);
-	} while (vq_enable_notify(vq) && virtio_net_is_wanted(net));
+	} while (virtio_may_serve(&net->device, index) && vq_enable_notify(vq));
 }
 
 /* ---- the receive filter ---- */

@@ -126,9 +126,6 @@ static inline struct virtio_net *net_of(struct virtio_device *device)
 /* The device, not attached and in no network. NULL: no memory. */
 struct virtio_device *virtio_net_make(struct vm *vm, const uint8_t mac[6]);
 
-/* Is the device alive, and its VM not about to end? */
-bool virtio_net_is_wanted(const struct virtio_net *net);
-
 /* Packets that all queues received, sent, and lost. */
 struct net_counts {
 	uint64_t received, sent, dropped;

@@ -7,6 +7,11 @@
 /* Packets after which a driver that waits for several is told. */
 #define BATCH 16
 
+static uint16_t tx_index(uint16_t pair)
+{
+	return (uint16_t)(2 * pair + 1);
+}
+
 static struct virtio_net *net_at(struct switch_port *port)
 {
 	return CONTAINER_OF(port, struct virtio_net, port);
@@ -75,8 +80,8 @@ static void send_to(struct virtio_net *to, struct net_tx *tx)
 }
 
 /* Every port is asked one after the other: the work is bounded by their number,
- * and others get the CPU between. */
-static void flood(struct virtio_net *net, struct net_tx *tx)
+ * and others get the CPU between. Each is as much work as a packet to one. */
+static void flood(struct virtio_net *net, uint16_t pair, struct net_tx *tx)
 {
 	struct switch_port *port;
 	uint32_t cursor = 0;
@@ -85,18 +90,19 @@ static void flood(struct virtio_net *net, struct net_tx *tx)
 		if (net_filter_passes(net_at(port), tx->packet.head))
 			send_to(net_at(port), tx);
 		switch_put(port);
+		virtio_spend(&net->device, tx_index(pair), tx->chain.read_size);
 		thread_window();
 	}
 }
 
-static void send(struct virtio_net *net, struct net_tx *tx)
+static void send(struct virtio_net *net, uint16_t pair, struct net_tx *tx)
 {
 	const uint8_t *head = tx->packet.head;
 	struct switch_port *port;
 
 	switch (switch_route(&net->port, head, head + SWITCH_MAC_SIZE, &port)) {
 	case SWITCH_NOWHERE: break;
-	case SWITCH_TO_ALL: flood(net, tx); break;
+	case SWITCH_TO_ALL: flood(net, pair, tx); break;
 	case SWITCH_TO_PORT:
 		send_to(net_at(port), tx);
 		switch_put(port);
@@ -107,7 +113,7 @@ static void send(struct virtio_net *net, struct net_tx *tx)
 /* The next packet of the queue. False: none, or the driver went wrong. */
 static bool serve_next(struct virtio_net *net, uint16_t pair)
 {
-	struct virtqueue *vq = &net->device.queues[2 * pair + 1];
+	struct virtqueue *vq = &net->device.queues[tx_index(pair)];
 	struct net_tx *tx = &net->pairs[pair]->tx;
 	int found = vq_next_chain(vq, &tx->chain);
 	int error = 0;
@@ -121,21 +127,22 @@ static bool serve_next(struct virtio_net *net, uint16_t pair)
 	if (!error &&
 	    net_packet_check(&tx->packet, net->device.driver_features)) {
 		note_flow(net, pair, &tx->packet);
-		send(net, tx);
+		send(net, pair, tx);
 		tx->sent++;
 	} else {
 		tx->dropped++;
 	}
 	vq_complete(vq, &tx->chain, 0);
+	virtio_spend(&net->device, tx_index(pair), tx->chain.read_size);
 	return true;
 }
 
 static void serve_some(struct virtio_net *net, uint16_t pair)
 {
-	uint16_t index = (uint16_t)(2 * pair + 1);
+	uint16_t index = tx_index(pair);
 	uint32_t served = 0;
 
-	while (virtio_net_is_wanted(net) && serve_next(net, pair)) {
+	while (virtio_may_serve(&net->device, index) && serve_next(net, pair)) {
 		if (++served % BATCH == 0)
 			virtio_signal(&net->device, index);
 		thread_window();
@@ -145,10 +152,11 @@ static void serve_some(struct virtio_net *net, uint16_t pair)
 
 void net_tx_serve(struct virtio_net *net, uint16_t pair)
 {
-	struct virtqueue *vq = &net->device.queues[2 * pair + 1];
+	uint16_t index = tx_index(pair);
+	struct virtqueue *vq = &net->device.queues[index];
 
 	do {
 		vq_disable_notify(vq);
 		serve_some(net, pair);
-	} while (vq_enable_notify(vq) && virtio_net_is_wanted(net));
+	} while (virtio_may_serve(&net->device, index) && vq_enable_notify(vq));
 }

@@ -8,6 +8,13 @@
  * thread_window() between requests, so that it delays others no longer than one
  * request takes.
  *
+ * How long one serves: other vCPUs may add requests as fast as they are served,
+ * so a notification serves VIRTIO_BUDGET at most, and ends with the request that
+ * goes beyond. The queue then waits in vm->virtio_rests, from where vCPU 0 serves
+ * it by a VM timer (virtio_serve_rest), again as much at most, and for half of its
+ * time at most. Meanwhile the driver need not notify: until somebody has found the
+ * queue empty, notifications stay off.
+ *
  * Who changes a queue (enables it, resets it) holds it meanwhile as a server does:
  * the vCPU's thread waits, passing scheduling points, until the server has left.
  * That is after one request, because status is changed first and serve() looks at
@@ -39,8 +46,9 @@ struct virtio_ops {
 			    void *to, uint32_t size);
 	void (*config_write)(struct virtio_device *device, uint32_t offset,
 			     const void *from, uint32_t size);
-	/* Serve queue @index until it is empty or !virtio_is_live(); only one
-	 * caller at a time a queue. vm->lock not held. */
+	/* Serve queue @index until it is empty or !virtio_may_serve(), which
+	 * is asked before each request; virtio_spend for what each took. Only
+	 * one caller at a time a queue, by virtio_kick. vm->lock not held. */
 	void (*serve)(struct virtio_device *device, uint16_t index);
 	/* The driver has reset the device: status is 0, nobody serves, and the
 	 * queues are reset when this returns. Whoever else touches queues must
@@ -51,12 +59,22 @@ struct virtio_ops {
 	void (*destroy)(struct virtio_device *device);
 };
 
+/* What a notification may serve: so many bytes moved, where each request is as
+ * much work as so many more. */
+#define VIRTIO_BUDGET	    (4 * MIB)
+#define VIRTIO_REQUEST_COST (4 * KIB)
+
+/* Legend, here and below: (o) set once, (a) atomic, (q) by the server of the
+ * queue, [l] vm->lock. */
 struct virtio_queue_state {
-	uint32_t serving; /* (a) somebody serves it */
-	uint32_t kicked;  /* (a) notified since it last looked */
+	uint32_t serving;	      /* (a) somebody serves it */
+	uint32_t kicked;	      /* (a) notified since it last looked */
+	uint64_t budget;	      /* (q) what is left of it */
+	struct list rest;	      /* [l] in vm->virtio_rests */
+	struct virtio_device *device; /* (o) */
 };
 
-/* First member of every device. Legend: (o) set once, (a) atomic, [l] vm->lock. */
+/* First member of every device. */
 struct virtio_device {
 	const struct virtio_ops *ops; /* (o) */
 	struct vm *vm;		      /* (o) */
@@ -90,6 +108,13 @@ void virtio_pci_detach(struct virtio_device *device);
 /* A notification for queue @index: serve it unless somebody does. No lock. */
 void virtio_kick(struct virtio_device *device, uint16_t index);
 
+/* On vCPU 0's thread, when VM_TIMER_VIRTIO has come: serve the queue that has
+ * waited longest for the rest of it to be served. No lock. */
+void virtio_serve_rest(struct vm *vm);
+/* No queue of the device waits for that any more: its transport resets it, or
+ * takes it away. No lock. */
+void virtio_forget_rests(struct virtio_device *device);
+
 /* Be the only one who touches queue @index: false if somebody serves or holds it.
  * With a wait: not under any lock, nor by who holds a queue. Kicks that come
  * meanwhile are remembered until the next one. */
@@ -113,6 +138,28 @@ static inline bool virtio_is_live(const struct virtio_device *device)
 
 	return (status & VIRTIO_STATUS_DRIVER_OK) &&
 	       !(status & VIRTIO_STATUS_NEEDS_RESET);
+}
+
+/* Is there somebody to serve? No: the device was reset or has failed, or the VM
+ * is to end: its own vCPUs' threads must come out, and they are the ones that
+ * serve. */
+bool virtio_is_wanted(const struct virtio_device *device);
+
+/* By who serves queue @index: is there somebody to serve, and budget? */
+static inline bool virtio_may_serve(const struct virtio_device *device,
+				    uint16_t index)
+{
+	return device->queue_states[index].budget != 0 &&
+	       virtio_is_wanted(device);
+}
+
+/* By who serves queue @index: a request took the work of moving @bytes. */
+static inline void virtio_spend(struct virtio_device *device, uint16_t index,
+				uint64_t bytes)
+{
+	uint64_t *budget = &device->queue_states[index].budget;
+
+	*budget -= min_u64(*budget, VIRTIO_REQUEST_COST + bytes);
 }
 
 /* The devices. Each allocates itself and attaches: -ENOMEM, -ENOSPC. A disk's

@@ -32,14 +32,6 @@ static struct virtio_blk *blk_of(struct virtio_device *device)
 	return CONTAINER_OF(device, struct virtio_blk, device);
 }
 
-bool virtio_blk_is_wanted(const struct virtio_blk *blk)
-{
-	const struct vm *vm = blk->device.vm;
-
-	return virtio_is_live(&blk->device) &&
-	       __atomic_load_n(&vm->end, __ATOMIC_RELAXED) == VM_END_NONE;
-}
-
 /* The next request of the queue. False: none, or the driver went wrong. */
 static bool serve_next(struct virtio_blk *blk, uint16_t index)
 {
@@ -55,6 +47,7 @@ static bool serve_next(struct virtio_blk *blk, uint16_t index)
 		virtio_fail(&blk->device, "blk: no room for a status");
 		return false;
 	}
+	virtio_spend(&blk->device, index, chain->read_size + chain->write_size);
 	return true;
 }
 
@@ -63,7 +56,8 @@ static void serve_some(struct virtio_blk *blk, uint16_t index)
 {
 	uint32_t served = 0;
 
-	while (virtio_blk_is_wanted(blk) && serve_next(blk, index)) {
+	while (virtio_may_serve(&blk->device, index) &&
+	       serve_next(blk, index)) {
 		if (++served % BATCH == 0)
 			virtio_signal(&blk->device, index);
 		thread_window();
@@ -79,7 +73,7 @@ static void serve(struct virtio_device *device, uint16_t index)
 	do {
 		vq_disable_notify(vq);
 		serve_some(blk, index);
-	} while (vq_enable_notify(vq) && virtio_blk_is_wanted(blk));
+	} while (virtio_may_serve(device, index) && vq_enable_notify(vq));
 }
 
 static void config_read(struct virtio_device *device, uint32_t offset, void *to,

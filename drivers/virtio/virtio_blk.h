@@ -61,8 +61,4 @@ struct virtio_device *virtio_blk_make(struct vm *vm,
 int blk_request_serve(struct virtio_blk *blk, struct virtqueue *vq,
 		      const struct vq_chain *chain);
 
-/* Is there still somebody to serve? No: the device was reset or has failed, or
- * the VM is to end. */
-bool virtio_blk_is_wanted(const struct virtio_blk *blk);
-
 #endif

@@ -26,15 +26,6 @@ _Static_assert(sizeof(struct console_config) == 12, "as specified");
 /* Of output, copied at once. */
 #define PIECE 256
 
-bool virtio_console_is_wanted(const struct virtio_console *console)
-{
-	const struct virtio_device *device = &console->device;
-
-	return virtio_is_live(device) &&
-	       __atomic_load_n(&device->vm->end, __ATOMIC_RELAXED) ==
-		       VM_END_NONE;
-}
-
 static uint16_t port_of(uint16_t index)
 {
 	return index < CONSOLE_CONTROL_IN ? 0 : (uint16_t)(index / 2 - 1);
@@ -46,8 +37,8 @@ static int write_out(struct virtio_device *device, struct virtqueue *vq,
 {
 	char piece[PIECE];
 
-	for (uint64_t done = 0; done < chain->read_size &&
-				virtio_console_is_wanted(console_of(device));) {
+	for (uint64_t done = 0;
+	     done < chain->read_size && virtio_is_wanted(device);) {
 		uint64_t size = min_u64(chain->read_size - done, sizeof(piece));
 		int error = vq_read(vq, chain, done, piece, size);
 
@@ -92,12 +83,13 @@ static void serve_out(struct virtio_device *device, uint16_t index,
 
 	do {
 		vq_disable_notify(vq);
-		while (virtio_console_is_wanted(console_of(device)) &&
-		       serve_next(device, index, chain))
+		while (virtio_may_serve(device, index) &&
+		       serve_next(device, index, chain)) {
+			virtio_spend(device, index, chain->read_size);
 			thread_window();
+		}
 		virtio_signal(device, index);
-	} while (vq_enable_notify(vq) &&
-		 virtio_console_is_wanted(console_of(device)));
+	} while (virtio_may_serve(device, index) && vq_enable_notify(vq));
 }
 
 static void serve(struct virtio_device *device, uint16_t index)

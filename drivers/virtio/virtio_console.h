@@ -50,9 +50,6 @@ static inline struct virtio_console *console_of(struct virtio_device *device)
 	return CONTAINER_OF(device, struct virtio_console, device);
 }
 
-/* Is the device alive, and its VM not about to end? */
-bool virtio_console_is_wanted(const struct virtio_console *console);
-
 /* Take in a control message of the driver's. -E: it is not in memory. */
 int console_control_read(struct virtio_console *console, struct virtqueue *vq,
 			 const struct vq_chain *chain);

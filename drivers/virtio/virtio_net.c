@@ -19,14 +19,6 @@
 	 NET_F_CTRL_VQ | NET_F_CTRL_RX | NET_F_CTRL_RX_EXTRA |               \
 	 NET_F_CTRL_MAC_ADDR)
 
-bool virtio_net_is_wanted(const struct virtio_net *net)
-{
-	const struct vm *vm = net->device.vm;
-
-	return virtio_is_live(&net->device) &&
-	       __atomic_load_n(&vm->end, __ATOMIC_RELAXED) == VM_END_NONE;
-}
-
 /* 5.1.2 "Virtqueues": receive and transmit queues in pairs, then the control
  * queue; without MQ that follows the first pair. */
 static uint16_t control_index(const struct virtio_net *net)

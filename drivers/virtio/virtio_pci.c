@@ -312,8 +312,11 @@ static int allocate(struct virtio_device *device)
 		return -ENOMEM;
 	}
 	transport->device = device;
-	for (uint16_t i = 0; i < device->queue_count; i++)
+	for (uint16_t i = 0; i < device->queue_count; i++) {
 		device->queues[i].memory = &device->vm->memory;
+		device->queue_states[i].device = device;
+		list_init(&device->queue_states[i].rest);
+	}
 	virtio_pci_reset(transport);
 	return 0;
 }
@@ -351,6 +354,7 @@ void virtio_pci_detach(struct virtio_device *device)
 		virtio_hold(device, i);
 		vq_reset(&device->queues[i]);
 	}
+	virtio_forget_rests(device);
 	pci_detach(&transport->pci);
 	free_all(device);
 }

@@ -142,6 +142,7 @@ void virtio_pci_reset(struct virtio_pci *transport)
 		__atomic_store_n(&device->queue_states[i].kicked, 0,
 				 __ATOMIC_SEQ_CST);
 	}
+	virtio_forget_rests(device);
 	device->driver_features = 0;
 	transport->driver_features = 0;
 	transport->device_feature_select = 0;

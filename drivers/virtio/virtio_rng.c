@@ -54,24 +54,19 @@ static bool serve_next(struct virtio_rng *rng)
 	return true;
 }
 
-/* A VM that ends is not served to the last request: its vCPU does the serving. */
-static bool is_wanted(const struct virtio_device *device)
-{
-	return virtio_is_live(device) &&
-	       __atomic_load_n(&device->vm->end, __ATOMIC_RELAXED) ==
-		       VM_END_NONE;
-}
-
 static void serve(struct virtio_device *device, uint16_t index)
 {
 	struct virtqueue *vq = &device->queues[index];
 
 	do {
 		vq_disable_notify(vq);
-		while (is_wanted(device) && serve_next(rng_of(device)))
+		while (virtio_may_serve(device, index) &&
+		       serve_next(rng_of(device))) {
+			virtio_spend(device, index, 0);
 			thread_window();
+		}
 		virtio_signal(device, index);
-	} while (vq_enable_notify(vq) && is_wanted(device));
+	} while (virtio_may_serve(device, index) && vq_enable_notify(vq));
 }
 
 static void destroy(struct virtio_device *device)

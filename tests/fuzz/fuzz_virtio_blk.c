@@ -134,7 +134,7 @@ static void serve(uint16_t index)
 	uint16_t id;
 	uint32_t written;
 
-	blk->ops->serve(blk, index);
+	virtio_kick(blk, index);
 	for (int i = 0; i < 16; i++) {
 		if (!vq_driver_take(&drivers[index], &id, &written))
 			break;

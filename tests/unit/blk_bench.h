@@ -112,7 +112,7 @@ static inline uint8_t bench_serve(uint16_t index)
 	uint16_t id;
 	uint8_t status;
 
-	blk->ops->serve(blk, index);
+	virtio_kick(blk, index);
 	assert_true(vq_driver_take(&drivers[index], &id, &last_written));
 	get_guest(BENCH_STATUS, &status, 1);
 	return status;

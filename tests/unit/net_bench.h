@@ -151,7 +151,7 @@ static inline void send_pieces(uint32_t card, uint16_t pair, uint32_t size,
 			BENCH_SEND + at, (uint32_t)min_u64(piece, size - at), 0
 		};
 	vq_driver_add(driver, buffers, count);
-	cards[card].device->ops->serve(cards[card].device, TX(pair));
+	virtio_kick(cards[card].device, TX(pair));
 	if (cards[card].device->status & VIRTIO_STATUS_NEEDS_RESET)
 		return;
 	assert_true(vq_driver_take(driver, &id, &written));

@@ -9,6 +9,7 @@
 
 #include "kernel/lib/errno.h"
 #include "blk_bench.h"
+#include "virtio_rest.h"
 
 #define W VQ_DESC_WRITE
 
@@ -116,7 +117,7 @@ static void knows_no_layout(void **state)
 	assert_int_equal(bench_serve(0), OK);
 	put_header(IN, 9);
 	vq_driver_add(&drivers[0], read, ARRAY_SIZE(read));
-	blk->ops->serve(blk, 0);
+	virtio_kick(blk, 0);
 	assert_true(vq_driver_take(&drivers[0], &id, &last_written));
 	assert_int_equal(last_written, 1537);
 	get_guest(BENCH_DATA + 0x3fff, there, 1000);
@@ -230,7 +231,7 @@ static void gives_way(void **state)
 	before = fake_windows;
 	for (int i = 0; i < 3; i++)
 		bench_offer(0, NULL, 0);
-	blk->ops->serve(blk, 0);
+	virtio_kick(blk, 0);
 	assert_true(fake_windows - before >= 3);
 }
 
@@ -244,11 +245,11 @@ static void stops_when_nobody_is_there(void **state)
 	put_header(FLUSH, 0);
 	bench_offer(0, NULL, 0);
 	fake_vm.end = VM_END_STOPPED;
-	blk->ops->serve(blk, 0);
+	virtio_kick(blk, 0);
 	assert_false(vq_driver_take(&drivers[0], &id, &written));
 	fake_vm.end = VM_END_NONE;
 	blk->status = 0;
-	blk->ops->serve(blk, 0);
+	virtio_kick(blk, 0);
 	assert_false(vq_driver_take(&drivers[0], &id, &written));
 	blk->status = VIRTIO_STATUS_DRIVER_OK;
 	assert_int_equal(bench_serve(0), OK);
@@ -268,6 +269,41 @@ static void interrupts_when_done(void **state)
 	assert_int_equal(fake_irq_count, before);
 }
 
+static void siblings_cannot_keep_the_server(void **state)
+{
+	const struct vq_buffer header = { BENCH_HEADER, 16, 0 };
+	const struct vq_buffer done = { BENCH_STATUS, 1, W };
+	const struct vq_buffer small[] = { header,
+					   { BENCH_DATA, 512, W },
+					   done };
+	const struct vq_buffer large[] = { header,
+					   { BENCH_DATA, MIB, W },
+					   done };
+
+	(void)state;
+	put_header(IN, 0);
+	rest_check(blk, 0, (struct rest_request){ &drivers[0], small, 3 }, 4000,
+		   REST_REQUESTS_MAX);
+	/* the last one goes beyond */
+	rest_check(blk, 0, (struct rest_request){ &drivers[0], large, 3 }, 50,
+		   4);
+}
+
+/* However few bytes say so. */
+static void ranges_are_work(void **state)
+{
+	const struct bench_range range = { 0, 8192, 0 };
+	const struct vq_buffer buffers[] = { { BENCH_HEADER, 16, 0 },
+					     { BENCH_DATA, sizeof(range), 0 },
+					     { BENCH_STATUS, 1, W } };
+
+	(void)state;
+	put_header(DISCARD, 0);
+	put_guest(BENCH_DATA, &range, sizeof(range));
+	rest_check(blk, 0, (struct rest_request){ &drivers[0], buffers, 3 }, 10,
+		   1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +319,8 @@ int main(void)
 		TEST(gives_way),
 		TEST(stops_when_nobody_is_there),
 		TEST(interrupts_when_done),
+		TEST(siblings_cannot_keep_the_server),
+		TEST(ranges_are_work),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -155,7 +155,7 @@ static void assert_fails(void)
 	uint16_t id;
 	uint32_t written;
 
-	blk->ops->serve(blk, 0);
+	virtio_kick(blk, 0);
 	assert_false(virtio_is_live(blk));
 	assert_int_equal(blk->status & VIRTIO_STATUS_NEEDS_RESET,
 			 VIRTIO_STATUS_NEEDS_RESET);

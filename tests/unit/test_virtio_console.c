@@ -14,6 +14,7 @@
 #include "drivers/virtio/virtio_pci.h"
 #include "frame_machine.h"
 #include "mm/heap.h"
+#include "virtio_rest.h"
 #include "vm_machine.h"
 #include "vq_driver.h"
 
@@ -379,7 +380,7 @@ static void stops_when_nobody_is_there(void **state)
 	(void)state;
 	vq_driver_add(&drivers[OUT], &buffer, 1);
 	fake_vm.end = VM_END_STOPPED;
-	console->ops->serve(console, OUT);
+	virtio_kick(console, OUT);
 	assert_int_equal(fake_console_size, 0);
 	assert_false(vq_driver_take(&drivers[OUT], &id, &written));
 	fake_vm.end = VM_END_NONE;
@@ -408,16 +409,37 @@ static void no_signal_after_reset(void **state)
 	assert_int_equal(console->queues[IN].unsignalled, 1);
 }
 
+static void siblings_cannot_keep_the_server(void **state)
+{
+	const struct vq_buffer text = { DATA, 100, 0 };
+	const struct vq_buffer message = { DATA, 8, 0 };
+
+	(void)state;
+	rest_check(console, OUT,
+		   (struct rest_request){ &drivers[OUT], &text, 1 }, 4000,
+		   REST_REQUESTS_MAX);
+	rest_check(console, CONTROL_OUT,
+		   (struct rest_request){ &drivers[CONTROL_OUT], &message, 1 },
+		   4000, REST_REQUESTS_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-		TEST(tells_what_it_is),	     TEST(writes),
-		TEST(writes_in_emergencies), TEST(reads_what_is_typed),
-		TEST(keeps_some_input),	     TEST(follows_the_guest),
-		TEST(forgets_on_reset),	     TEST(introduces_its_port),
-		TEST(misuse_fails),	     TEST(stops_when_nobody_is_there),
-		TEST(waits_for_room),	     TEST(no_signal_after_reset),
+		TEST(tells_what_it_is),
+		TEST(writes),
+		TEST(writes_in_emergencies),
+		TEST(reads_what_is_typed),
+		TEST(keeps_some_input),
+		TEST(follows_the_guest),
+		TEST(forgets_on_reset),
+		TEST(introduces_its_port),
+		TEST(misuse_fails),
+		TEST(stops_when_nobody_is_there),
+		TEST(waits_for_room),
+		TEST(no_signal_after_reset),
+		TEST(siblings_cannot_keep_the_server),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

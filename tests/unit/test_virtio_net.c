@@ -211,7 +211,7 @@ static void blames_the_right_one(void **state)
 	put_guest(BENCH_SEND, &(struct net_header){ 0 }, 12);
 	put_guest(BENCH_SEND + 12, frame, 1000);
 	vq_driver_add(&cards[0].drivers[1], beyond, 2);
-	cards[0].device->ops->serve(cards[0].device, 1);
+	virtio_kick(cards[0].device, 1);
 	assert_false(is_failed(1));
 	assert_int_equal(take(1), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(receive); i++) {
@@ -236,7 +236,7 @@ static void blames_the_right_one(void **state)
 	/* a header that is not there */
 	vq_driver_add(&cards[0].drivers[1],
 		      &(struct vq_buffer){ BENCH_RAM, 100, 0 }, 1);
-	cards[0].device->ops->serve(cards[0].device, 1);
+	virtio_kick(cards[0].device, 1);
 	assert_true(is_failed(0));
 }
 
@@ -273,10 +273,10 @@ static void stops_when_nobody_is_there(void **state)
 	vq_driver_add(&cards[0].drivers[1],
 		      &(struct vq_buffer){ BENCH_SEND, 112, 0 }, 1);
 	fake_vm.end = VM_END_STOPPED;
-	cards[0].device->ops->serve(cards[0].device, 1);
+	virtio_kick(cards[0].device, 1);
 	assert_false(vq_driver_take(&cards[0].drivers[1], &id, &written));
 	fake_vm.end = VM_END_NONE;
-	cards[0].device->ops->serve(cards[0].device, 1);
+	virtio_kick(cards[0].device, 1);
 	assert_true(vq_driver_take(&cards[0].drivers[1], &id, &written));
 }
 
@@ -286,7 +286,7 @@ static void asks_for_few_kicks(void **state)
 	(void)state;
 	post(1, 0, 100);
 	assert_true(vq_driver_must_kick(&cards[1].drivers[0]));
-	cards[1].device->ops->serve(cards[1].device, 0);
+	virtio_kick(cards[1].device, 0);
 	post(1, 0, 100);
 	assert_false(vq_driver_must_kick(&cards[1].drivers[0]));
 	make_frame(frame, 60, 1, 0, 1);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "net_bench.h"
+#include "virtio_rest.h"
 
 enum { RX_MODE = 0, MAC = 1, MQ = 4 };
 enum { OK = 0, ERROR = 1, UNTOUCHED = 0xee };
@@ -43,7 +44,7 @@ static uint8_t command(uint32_t card, uint8_t class, uint8_t number,
 	put_guest(BENCH_CTRL + 8, &ack, 1);
 	put_guest(BENCH_CTRL + 16, data, size);
 	vq_driver_add(driver, buffers, 3);
-	cards[card].device->ops->serve(cards[card].device, ctrl_index(card));
+	virtio_kick(cards[card].device, ctrl_index(card));
 	assert_true(vq_driver_take(driver, &id, &written));
 	assert_int_equal(written, 1);
 	get_guest(BENCH_CTRL + 8, &ack, 1);
@@ -188,7 +189,7 @@ static void no_room_for_an_answer(void **state)
 	(void)state;
 	card_start(1, CTRL_ALL);
 	vq_driver_add(&cards[1].drivers[2], &buffer, 1);
-	cards[1].device->ops->serve(cards[1].device, 2);
+	virtio_kick(cards[1].device, 2);
 	assert_true(cards[1].device->status & VIRTIO_STATUS_NEEDS_RESET);
 }
 
@@ -300,14 +301,32 @@ static void counts_its_pairs(void **state)
 	assert_int_equal(command(1, MQ, 0, &count, 2), ERROR);
 }
 
+static void siblings_cannot_keep_the_server(void **state)
+{
+	const struct vq_buffer buffers[] = {
+		{ BENCH_CTRL, 3, 0 },
+		{ BENCH_CTRL + 8, 1, VQ_DESC_WRITE },
+	};
+
+	(void)state;
+	rest_check(cards[1].device, ctrl_index(1),
+		   (struct rest_request){ &cards[1].drivers[ctrl_index(1)],
+					  buffers, 2 },
+		   4000, REST_REQUESTS_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-		TEST(filters_floods),	     TEST(knows_more_addresses),
-		TEST(has_another_address),   TEST(knows_its_commands),
-		TEST(no_room_for_an_answer), TEST(spreads_flows),
+		TEST(filters_floods),
+		TEST(knows_more_addresses),
+		TEST(has_another_address),
+		TEST(knows_its_commands),
+		TEST(no_room_for_an_answer),
+		TEST(spreads_flows),
 		TEST(counts_its_pairs),
+		TEST(siblings_cannot_keep_the_server),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "net_packets.h"
+#include "virtio_rest.h"
 
 static struct net_header good;
 static struct layout good_layout;
@@ -230,13 +231,46 @@ static void no_pair_that_is_gone(void **state)
 	assert_int_equal(virtio_net_counts(net(1)).dropped, 1);
 }
 
+static void check_bounded(uint32_t to, uint32_t max)
+{
+	const struct vq_buffer buffer = { BENCH_SEND, 112, 0 };
+
+	make_frame(frame, 100, to, 0, 1);
+	put_guest(BENCH_SEND, &(struct net_header){ 0 }, 12);
+	put_guest(BENCH_SEND + 12, frame, 100);
+	rest_check(cards[0].device, TX(0),
+		   (struct rest_request){ &cards[0].drivers[TX(0)], &buffer,
+					  1 },
+		   4000, max);
+}
+
+static void siblings_cannot_keep_the_server(void **state)
+{
+	(void)state;
+	make_frame(frame, 60, 0, 1, 1);
+	send(1, frame, 60); /* so that the switch knows the address */
+	check_bounded(1, REST_REQUESTS_MAX);
+}
+
+/* A frame that nobody has the address of goes to both others. */
+static void every_port_is_work(void **state)
+{
+	(void)state;
+	check_bounded(77, REST_REQUESTS_MAX / 3 + 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-		TEST(refuses_lies),	  TEST(refuses_other_frames),
-		TEST(deep_checksums),	  TEST(crumbs_lose_packets),
-		TEST(useless_ones_count), TEST(no_pair_that_is_gone),
+		TEST(refuses_lies),
+		TEST(refuses_other_frames),
+		TEST(deep_checksums),
+		TEST(crumbs_lose_packets),
+		TEST(useless_ones_count),
+		TEST(no_pair_that_is_gone),
+		TEST(siblings_cannot_keep_the_server),
+		TEST(every_port_is_work),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

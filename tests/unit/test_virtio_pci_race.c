@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "kernel/cpu/percpu.h"
+#include "kernel/cpu/time.h"
 #include "virtio_card.h"
 
 #define KICKERS	    3
@@ -119,6 +120,59 @@ static void no_kick_is_lost(void **state)
 	}
 	join(1);
 	assert_int_equal(taken, 2 * ROUNDS);
+	card_stop();
+}
+
+/* No budget is left to look for what came meanwhile. */
+static void serve_dear(struct virtio_device *device, uint16_t index)
+{
+	uint32_t before = taken;
+
+	serve_counted(device, index);
+	if (taken != before)
+		virtio_spend(device, index, VIRTIO_BUDGET);
+}
+
+/* vCPU 0: false if the timer is not armed. */
+static bool serve_rest(void)
+{
+	uint64_t *deadline = &fake_vm.deadlines[VM_TIMER_VIRTIO];
+	bool is_due;
+
+	spin_lock(&fake_vm.lock);
+	is_due = *deadline != TIME_NEVER;
+	*deadline = TIME_NEVER;
+	spin_unlock(&fake_vm.lock);
+	if (is_due)
+		virtio_serve_rest(&fake_vm);
+	return is_due;
+}
+
+static void no_rest_is_lost(void **state)
+{
+	static struct virtio_ops ops;
+
+	(void)state;
+	card_start();
+	card_drive();
+	ops = card_ops;
+	ops.serve = serve_dear;
+	card.ops = &ops;
+	offered = taken = 0;
+	start(kick_rounds, 1);
+	for (uint32_t i = 1; i <= ROUNDS; i++) {
+		start_round(i);
+		if (i % 2)
+			kick_counted();
+		serve_rest();
+		wait_until(&finished, i);
+		while (serve_rest())
+			;
+		assert_int_equal(__atomic_load_n(&offered, __ATOMIC_RELAXED),
+				 0);
+	}
+	join(1);
+	assert_int_equal(taken, ROUNDS + ROUNDS / 2);
 	card_stop();
 }
 
@@ -233,6 +287,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_kick_is_lost),
+		cmocka_unit_test(no_rest_is_lost),
 		cmocka_unit_test(reset_waits_for_servers),
 		cmocka_unit_test(registers_have_one_user),
 		cmocka_unit_test(no_message_is_lost),

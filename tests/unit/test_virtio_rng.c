@@ -12,6 +12,7 @@
 #include "fake_random.h"
 #include "frame_machine.h"
 #include "mm/heap.h"
+#include "virtio_rest.h"
 #include "vm_machine.h"
 #include "vq_driver.h"
 
@@ -60,7 +61,7 @@ static uint32_t request(const struct vq_buffer *buffers, size_t count)
 	uint32_t written = ~0U;
 
 	vq_driver_add(&driver, buffers, count);
-	rng->ops->serve(rng, 0);
+	virtio_kick(rng, 0);
 	assert_true(vq_driver_take(&driver, &id, &written));
 	return written;
 }
@@ -126,12 +127,31 @@ static void fails_on_bad_buffers(void **state)
 
 	(void)state;
 	vq_driver_add(&driver, &buffer, 1);
-	rng->ops->serve(rng, 0);
+	virtio_kick(rng, 0);
 	assert_false(virtio_is_live(rng));
 	start();
 	vq_driver_put16(&driver, RING + VQ_DRIVER_AVAIL + 2, 17);
-	rng->ops->serve(rng, 0);
+	virtio_kick(rng, 0);
 	assert_false(virtio_is_live(rng));
+}
+
+static void siblings_cannot_keep_the_server(void **state)
+{
+	static const uint64_t features[] = {
+		0,
+		VIRTIO_F_EVENT_IDX,
+		VIRTIO_F_RING_PACKED,
+		VIRTIO_F_RING_PACKED | VIRTIO_F_EVENT_IDX,
+	};
+	const struct vq_buffer buffer = { DATA, 16, W };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(features); i++) {
+		vq_driver_start(&driver, &rng->queues[0], RING, 16,
+				features[i]);
+		rest_check(rng, 0, (struct rest_request){ &driver, &buffer, 1 },
+			   4000, REST_REQUESTS_MAX);
+	}
 }
 
 int main(void)
@@ -143,6 +163,7 @@ int main(void)
 		TEST(gives_nothing_where_there_is_no_room),
 		TEST(gives_nothing_without_a_source),
 		TEST(fails_on_bad_buffers),
+		TEST(siblings_cannot_keep_the_server),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

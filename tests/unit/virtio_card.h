@@ -22,6 +22,7 @@ static uint8_t card_config[CARD_CONFIG];
 static unsigned int card_serves, card_resets, card_destroys;
 static unsigned int card_chains; /* requests served */
 static void (*card_while_serving)(void);
+static void (*card_after_request)(void);
 static uint64_t card_bar;
 
 static inline void card_config_read(struct virtio_device *device,
@@ -48,10 +49,13 @@ static inline void card_serve(struct virtio_device *device, uint16_t index)
 	card_serves++;
 	if (card_while_serving)
 		card_while_serving();
-	while (virtio_is_live(device) &&
+	while (virtio_may_serve(device, index) &&
 	       (got = vq_next_chain(queue, &chain)) > 0) {
 		vq_complete(queue, &chain, 0);
+		virtio_spend(device, index, 0);
 		card_chains++;
+		if (card_after_request)
+			card_after_request();
 	}
 	virtio_signal(device, index);
 	if (got < 0)
@@ -93,7 +97,7 @@ static inline void card_start(void)
 				       .config_size = CARD_CONFIG,
 				       .queue_count = CARD_QUEUES };
 	card_serves = card_resets = card_destroys = card_chains = 0;
-	card_while_serving = NULL;
+	card_while_serving = card_after_request = NULL;
 	for (uint32_t i = 0; i < CARD_CONFIG; i++)
 		card_config[i] = (uint8_t)(0xc0 + i);
 	if (virtio_pci_attach(&card))

@@ -16,6 +16,7 @@ uint64_t fake_now;
 uint64_t fake_wall;
 uint64_t fake_tsc_hz;
 uint32_t fake_windows;
+void (*fake_in_window)(void);
 enum vm_end fake_end;
 char fake_fault[DIAG_TEXT_MAX];
 unsigned int fake_irq_count;
@@ -49,6 +50,7 @@ void fake_vm_reset(uint32_t vcpu_count, uint64_t ram_size)
 	fake_console_size = 0;
 	fake_console_is_full = false;
 	fake_console_waits = 0;
+	fake_in_window = NULL;
 	fake_end = VM_END_NONE;
 	fake_fault[0] = '\0';
 	fake_vm.lock = (struct spinlock)SPINLOCK_INIT(LOCK_RANK_VM);
@@ -57,6 +59,7 @@ void fake_vm_reset(uint32_t vcpu_count, uint64_t ram_size)
 	fake_vm.ram_size = ram_size;
 	for (unsigned int i = 0; i < VM_TIMER_COUNT; i++)
 		fake_vm.deadlines[i] = TIME_NEVER;
+	list_init(&fake_vm.virtio_rests);
 	for (uint32_t i = 0; i < vcpu_count; i++) {
 		vcpu_list[i] = &fake_vcpus[i];
 		fake_vcpus[i].vm = &fake_vm;
@@ -178,4 +181,6 @@ uint64_t time_tsc_hz(void)
 void thread_window(void)
 {
 	fake_windows++;
+	if (fake_in_window)
+		fake_in_window();
 }

@@ -16,11 +16,12 @@ struct fake_irq {
 
 extern struct vm fake_vm;
 extern struct vcpu fake_vcpus[FAKE_VCPUS_MAX];
-extern uint64_t fake_now;     /* time_now() */
-extern uint64_t fake_wall;    /* time_wall() */
-extern uint64_t fake_tsc_hz;  /* time_tsc_hz() */
-extern uint32_t fake_windows; /* thread_window() calls */
-extern enum vm_end fake_end;  /* of the first vm_end or vm_fault */
+extern uint64_t fake_now;	     /* time_now() */
+extern uint64_t fake_wall;	     /* time_wall() */
+extern uint64_t fake_tsc_hz;	     /* time_tsc_hz() */
+extern uint32_t fake_windows;	     /* thread_window() calls */
+extern void (*fake_in_window)(void); /* what others do then; NULL: nothing */
+extern enum vm_end fake_end;	     /* of the first vm_end or vm_fault */
 extern char fake_fault[DIAG_TEXT_MAX];
 extern unsigned int fake_irq_count;    /* vm_set_irq calls */
 extern struct fake_irq fake_irqs[256]; /* the last ones, by count % 256 */
