@@ -74,17 +74,20 @@ static __attribute__((noinline)) void emulate(struct vcpu *vcpu)
 		unknown_insn(vcpu);
 }
 
-static void exit_in(struct vcpu *vcpu, uint16_t port, uint8_t size)
+static void exit_in(struct vcpu *vcpu)
 {
-	uint64_t value = io_read(vcpu->vm, &vcpu->vm->ports, port, size);
+	const struct vmexit *exit = &vcpu->exit;
+	uint64_t value = io_read(vcpu->vm, &vcpu->vm->ports, exit->io.port,
+				 exit->io.size);
 	uint64_t *rax = &vcpu->regs.gpr[GPR_RAX];
+	uint8_t size = exit->io.size; /* read again: no register kept for it */
 
-	if (size == 4)
-		*rax = (uint32_t)value;
+	if (size == 1)
+		*rax = (*rax & ~0xffUL) | (uint8_t)value;
 	else if (size == 2)
 		*rax = (*rax & ~0xffffUL) | (uint16_t)value;
 	else
-		*rax = (*rax & ~0xffUL) | (uint8_t)value;
+		*rax = (uint32_t)value;
 }
 
 static void exit_io(struct vcpu *vcpu)
@@ -98,7 +101,7 @@ static void exit_io(struct vcpu *vcpu)
 		return;
 	}
 	if (exit->io.is_in)
-		exit_in(vcpu, exit->io.port, size);
+		exit_in(vcpu);
 	else
 		io_write(vcpu->vm, &vcpu->vm->ports, exit->io.port, size,
 			 vcpu->regs.gpr[GPR_RAX] & masks[size]);

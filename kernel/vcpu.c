@@ -204,7 +204,7 @@ static bool enter(struct vcpu *vcpu)
 	}
 	vcpu_load(vcpu);
 	follow_memory(vcpu);
-	if (vcpu->is_event_due || vcpu->event.kind != EVENT_NONE) {
+	if (vcpu->is_event_due) {
 		vcpu->is_event_due = false;
 		event_prepare(vcpu);
 	}
@@ -231,13 +231,15 @@ static void vcpu_loop(struct vcpu *vcpu)
 		}
 		trace_exit(vcpu);
 		exit_handle(vcpu);
-		/* What goes in at the entry may end it again before the guest
+		/* An event to be given. And what goes in at an entry may end it again before the guest
 		 * comes to an instruction, where the machine's interrupts would
 		 * be seen, and so without end: a #DB whose push is the next
 		 * one's breakpoint (CVE-2015-8104). SDM 3A 6.9 "Priority Among
 		 * Simultaneous Exceptions and Interrupts". */
-		if (vcpu->event.kind != EVENT_NONE)
+		if (vcpu->event.kind != EVENT_NONE) {
+			vcpu->is_event_due = true;
 			thread_window();
+		}
 	}
 }
 
@@ -305,14 +307,8 @@ static __attribute__((noinline)) void wrap_rip(struct vcpu *vcpu)
 		vcpu->regs.rip = (uint32_t)vcpu->regs.rip;
 }
 
-static void skip(struct vcpu *vcpu, uint8_t length)
-{
-	vcpu->regs.rip += length;
-	if ((uint32_t)vcpu->regs.rip < length)
-		wrap_rip(vcpu);
-}
-
-void vcpu_skip_insn(struct vcpu *vcpu)
+/* What few instructions need; apart, so that the others need no stack frame. */
+static __attribute__((noinline)) void skip_rare(struct vcpu *vcpu)
 {
 	uint8_t length = vcpu->exit.insn_len;
 
@@ -320,9 +316,21 @@ void vcpu_skip_insn(struct vcpu *vcpu)
 		length = decode_length(vcpu);
 		if (!length)
 			return;
+		vcpu->regs.rip += length;
 	}
-	skip(vcpu, length);
-	vcpu->is_shadowed = false;
+	if ((uint32_t)vcpu->regs.rip < length)
+		wrap_rip(vcpu);
 	if (vcpu->regs.rflags & RFLAGS_TF)
 		single_step(vcpu);
+}
+
+void vcpu_skip_insn(struct vcpu *vcpu)
+{
+	uint32_t length = vcpu->exit.insn_len;
+
+	vcpu->regs.rip += length;
+	vcpu->is_shadowed = false;
+	if (!length || (uint32_t)vcpu->regs.rip < length ||
+	    (vcpu->regs.rflags & RFLAGS_TF))
+		skip_rare(vcpu);
 }

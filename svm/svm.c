@@ -44,7 +44,7 @@ struct svm_cpu {
 	hpa_t host_vmcb; /* what VMLOAD gives us back */
 	uint64_t asid_generation;
 	uint32_t next_asid;
-	bool is_flush_needed;
+	bool is_flush_needed; /* at the first entry of the generation */
 };
 
 static PERCPU struct svm_cpu svm_cpu;
@@ -209,6 +209,10 @@ static void give_asid(struct svm_vcpu *svm)
 	svm->vmcb->control.asid = cpu->next_asid++;
 	svm->asid_generation = cpu->asid_generation;
 	svm->vmcb->control.clean &= ~VMCB_CLEAN_ASID;
+	if (!cpu->is_flush_needed)
+		return;
+	cpu->is_flush_needed = false;
+	svm->vmcb->control.tlb_control = VMCB_TLB_FLUSH_ALL;
 }
 
 /* The next entry looks, and finds an ASID of no CPU's. */
@@ -250,10 +254,6 @@ static void before_entry(struct vcpu *vcpu, struct svm_vcpu *svm,
 	}
 	if (svm->asid_generation != cpu->asid_generation)
 		give_asid(svm);
-	if (cpu->is_flush_needed) {
-		cpu->is_flush_needed = false;
-		vmcb->control.tlb_control = VMCB_TLB_FLUSH_ALL;
-	}
 }
 
 /*
