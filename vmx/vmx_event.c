@@ -80,15 +80,16 @@ bool vmx_is_nmi_blocked(const struct vcpu *vcpu)
 
 /*
  * Who steps (RFLAGS.TF) is owed a #DB behind the shadow, and the CPU refuses a
- * state in which it is not pending: SDM 3C 27.3.1.5. Without the shadow nothing is
- * owed: who executed the instruction in software has raised it.
+ * state in which it is not pending: SDM 3C 27.3.1.5. Without the shadow that is not
+ * owed, because who executed the instruction in software has raised it; breakpoints
+ * that MOV SS met still are.
  */
 static uint64_t pending_debug(const struct vcpu *vcpu, uint32_t blocking)
 {
 	uint64_t pending = vmcs_read(VMCS_GUEST_PENDING_DEBUG);
 
 	if (!(blocking & VMCS_SHADOW))
-		return 0;
+		return pending & ~VMCS_PENDING_BS;
 	return vcpu->regs.rflags & RFLAGS_TF ? pending | VMCS_PENDING_BS
 					     : pending;
 }

@@ -181,6 +181,8 @@ static void writes_blocking(void **state)
 		/* executed in software, which has raised it */
 		{ STI, 0, RFLAGS_TF, BIT(14), 0 },
 		{ MOV_SS, NMI, RFLAGS_TF, BIT(14), 0 },
+		/* breakpoints that MOV SS met stay owed */
+		{ MOV_SS, 0, RFLAGS_TF, BIT(14) | BIT(12) | 3, BIT(12) | 3 },
 	};
 
 	(void)state;
