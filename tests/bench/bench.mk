@@ -40,6 +40,7 @@ bench:
 	@scripts/bench --row "$(BENCH)" $(if $(PEERS),--peers "$(PEERS)") \
 		$(if $(ENVIRONMENT),--environment "$(ENVIRONMENT)")
 
+# The baseline is a build/bench.json that somebody found worth keeping.
 bench-compare:
 	@scripts/bench --compare
 

@@ -1,4 +1,4 @@
-"""A bar chart of the rows, as SVG: a row's bars are parts of its longest one."""
+"""A bar chart of the rows, as SVG: a row's bars are parts of its longest."""
 
 from html import escape
 
@@ -11,7 +11,8 @@ BAR, GAP, TOP = 12, 10, 40
 
 
 def text(x, y, words, anchor="start"):
-    return f'<text x="{x}" y="{y}" text-anchor="{anchor}">{escape(words)}</text>'
+    return (f'<text x="{x}" y="{y}" text-anchor="{anchor}">'
+            f'{escape(words)}</text>')
 
 
 def bar(y, host, cost, longest):

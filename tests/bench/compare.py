@@ -10,7 +10,8 @@ CHANGED = 2  # percent; less is no change
 def load(path):
     """Name -> entry of bench.json."""
     if not path.exists():
-        raise BenchError(f"{path} is missing: make bench writes build/bench.json")
+        raise BenchError(f"{path} is missing:"
+                         " make bench writes build/bench.json")
     return {entry["name"]: entry
             for entry in json.loads(path.read_text())["rows"]}
 
@@ -48,5 +49,6 @@ def show(baseline, measured):
     if not lines:
         print(f"bench: nothing changed by more than {CHANGED} %")
         return
-    print(f"{'benchmark':22} {'':7} {'baseline':>12} {'now':>12} {'change':>10}")
+    print(f"{'benchmark':22} {'':7} {'baseline':>12} {'now':>12}"
+          f" {'change':>10}")
     print("\n".join(lines))

@@ -1,5 +1,5 @@
-"""The guests, the same under every hypervisor: the program of tests/bench/guest,
-and Debian's kernel whose first process tells the time and powers off."""
+"""The guests, the same under every hypervisor: tests/bench/guest, and Debian's
+kernel whose first process tells the time and powers off."""
 
 import archive
 from row import BenchError

@@ -9,8 +9,8 @@ TICKS_PER_MS = 1_000_000
 # What tests/bench/peers/kvm.sh does.
 JOBS = {
     "exits": f"""\
-guest {guest.EXITS_KIB}K guest.elf -device isa-debug-exit,iobase=0xf4,iosize=4 \\
-	-device virtio-rng-pci,disable-legacy=on
+guest {guest.EXITS_KIB}K guest.elf -device virtio-rng-pci,disable-legacy=on \\
+	-device isa-debug-exit,iobase=0xf4,iosize=4
 cat /tmp/com1
 """,
     "smp": f"""\

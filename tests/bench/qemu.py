@@ -17,8 +17,8 @@ from row import BenchError
 @dataclass(frozen=True)
 class Environment:
     """An emulator and its CPU. @counting: its arguments to count instructions;
-    @parallel: to run two CPUs at once instead, in the host's time. @xen_cpu: the
-    CPU that Xen runs on."""
+    @parallel: to run two CPUs at once instead, in the host's time. @xen_cpu:
+    the CPU that Xen runs on."""
 
     name: str
     command: tuple
@@ -31,7 +31,8 @@ class Environment:
 ENVIRONMENTS = {environment.name: environment for environment in (
     # Xen's control domain dies of TCG's SMAP, and Xen itself of its MWAIT.
     Environment("qemu-svm", (
-        "qemu-system-x86_64", "-rtc", "base=2024-01-01T00:00:00,clock=vm", "-seed", "1",
+        "qemu-system-x86_64",
+        "-rtc", "base=2024-01-01T00:00:00,clock=vm", "-seed", "1",
         "-display", "none", "-vga", "none", "-nic", "none", "-no-reboot",
         "-monitor", "none", "-serial", "stdio"),
         ("-accel", "tcg", "-icount", "shift=0,sleep=off"),

@@ -73,12 +73,13 @@ class Suite:
         if missing:
             return
         costs = self.costs(host, line, 0)
-        cost = sorted(costs)[len(costs) // 2] if line.job == "smp" else costs[0]
-        setattr(row, host.name, cost)
+        setattr(row, host.name, sorted(costs)[len(costs) // 2]
+                if line.job == "smp" else costs[0])
         # A share of nearly nothing has no spread worth telling.
         spread = spread_of(costs) if line is not table.LOOP else 0
         if spread > SETTLED:
-            row.notes.append(f"{host.name}: {len(costs)} runs differ by {spread} %")
+            row.notes.append(f"{host.name}: {len(costs)} runs differ by"
+                             f" {spread} %")
         row.spread = max(row.spread, spread)
         mean = self.costs(host, line, 1)[0]
         if line.job == "exits" and mean > costs[0] * 1.1:
