@@ -7,6 +7,8 @@
 /* CPUID.(0xd,2 and up):ECX; its other bits are of supervisor states and XFD. */
 #define XSAVE_STATE_ALIGNED BIT(1)
 
+#define XSAVE_BEGIN 576U /* legacy area and header: SDM 1 13.4 "XSAVE Area" */
+
 /* The register @reg of @words. */
 uint32_t *cpuid_word(struct cpuid_words *words, enum cpuid_register reg);
 

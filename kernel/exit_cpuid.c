@@ -18,8 +18,6 @@
 
 #define XSAVE_EXTENDED BITS(62, 2)
 
-#define XSAVE_BEGIN 576U /* legacy area and header: SDM 1 13.4 "XSAVE Area" */
-
 static struct cpuid_words subleaf_words(const struct cpuid_table *table,
 					uint32_t leaf, uint32_t subleaf)
 {

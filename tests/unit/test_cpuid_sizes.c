@@ -156,6 +156,25 @@ static void drops_states(void **state)
 	assert_int_equal(get(0xd, 1).ecx, 0);
 }
 
+/* Without a size, or within the legacy area, nobody could save it. */
+static void drops_a_state_without_a_place(void **state)
+{
+	static const struct cpuid_words places[] = {
+		{ 0, 0, 0, 0 },
+		{ 0, 0xa80, 0, 0 },
+		{ 8, 568, 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		fake_cpuid_set(0xd, 9, places[i]);
+		cpuid_table_destroy(fake_vm.cpuid);
+		fake_vm.cpuid = fake_cpuid_table(2);
+		assert_int_equal(cpuid_xcr0_mask(fake_vm.cpuid), 0xe7);
+		assert_false(get(7, 0).ecx & BIT(3)); /* PKU */
+	}
+}
+
 /* A machine with tiles whose area is of @size bytes. */
 static void add_tiles(uint32_t size)
 {
@@ -270,6 +289,7 @@ int main(void)
 		INTEL_TEST(counts_intel_cores),
 		TEST(sizes_the_xsave_area),
 		INTEL_TEST(drops_states),
+		TEST(drops_a_state_without_a_place),
 		TEST(shows_tiles_that_fit),
 		TEST(limits_addresses),
 		TEST(tells_the_tsc_exactly_or_not),
