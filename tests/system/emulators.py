@@ -43,6 +43,16 @@ class Qemu(Machine):
         """What it boots from."""
         return ["-cdrom", self.case.iso()]
 
+    def processor(self):
+        """One for a machine whose CPUs all run guests, or TCG loses whether its
+        first CPU is in one (docs/architecture.md, "Emulators"). Workers take
+        different ones."""
+        if self.case.cpus == 1 or "basalt.conf" not in self.case.modules:
+            return None
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+        usable = sorted(os.sched_getaffinity(0))
+        return usable[int(worker.removeprefix("gw")) % len(usable)]
+
     def monitor(self, line, cpu=0):
         """One command of the human monitor: what it prints."""
         with socket.socket(socket.AF_UNIX) as connection:

@@ -122,7 +122,17 @@ class Machine:
             self.process = subprocess.Popen(
                 self.command(), cwd=self.folder, stdin=subprocess.DEVNULL,
                 stdout=output, stderr=output, env=self.variables(),
-                preexec_fn=_die_with_parent, start_new_session=True)
+                preexec_fn=self._begin, start_new_session=True)
+
+    def _begin(self):
+        """In the emulator's process, before it is one."""
+        _die_with_parent()
+        if self.processor() is not None:
+            os.sched_setaffinity(0, {self.processor()})
+
+    def processor(self):
+        """The host's only processor that it may run on, if not all."""
+        return None
 
     def command(self):
         """The emulator's argv."""
