@@ -32,7 +32,7 @@ PURE := $(wildcard drivers/pc/*.c drivers/pci/*.c drivers/virtio/*.c) \
 	mm/memmap.c mm/pgtable.c mm/pool.c mm/untouched.c $(wildcard mm/guest_*.c) \
 	svm/npt.c svm/svm_caps.c svm/svm_event.c svm/svm_exit.c svm/svm_state.c \
 	vmx/ept.c vmx/vmx_caps.c $(wildcard vmx/vmx_check*.c) \
-	vmx/vmx_event.c vmx/vmx_exit.c vmx/vmx_state.c
+	vmx/vmx_apic.c vmx/vmx_event.c vmx/vmx_exit.c vmx/vmx_state.c
 
 # Files that need the machine.
 IMPURE := \

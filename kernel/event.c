@@ -234,5 +234,5 @@ bool event_is_waking(const struct vcpu *vcpu)
 	if (vcpu->is_nmi_pending && !vcpu_ops->is_nmi_blocked(vcpu))
 		return true;
 	return (vcpu->regs.rflags & RFLAGS_IF) &&
-	       (lapic_next_vector(vcpu->lapic) >= 0 || has_extint(vcpu));
+	       (lapic_has_vector(vcpu->lapic) || has_extint(vcpu));
 }

@@ -1,6 +1,7 @@
 /* What to do about each exit. [pure] */
 #include "kernel/exit.h"
 
+#include "drivers/pc/lapic.h"
 #include "kernel/cpu/x86_regs.h"
 #include "kernel/emulate.h"
 #include "kernel/exit_cpuid.h"
@@ -33,6 +34,8 @@ const char *const exit_reason_names[EXIT_REASON_COUNT] = {
 	[EXIT_RDPMC] = "rdpmc",
 	[EXIT_UNDEFINED] = "undefined",
 	[EXIT_TASK_SWITCH] = "task-switch",
+	[EXIT_APIC_EOI] = "apic-eoi",
+	[EXIT_APIC_WRITE] = "apic-write",
 	[EXIT_STEP] = "step",
 	[EXIT_TRIPLE_FAULT] = "triple-fault",
 	[EXIT_REFUSED] = "refused",
@@ -238,6 +241,12 @@ void exit_handle(struct vcpu *vcpu)
 	case EXIT_WBINVD: vcpu_skip_insn(vcpu); break; /* caches are coherent */
 	case EXIT_RDPMC: event_raise_error(vcpu, VECTOR_GP, 0); break;
 	case EXIT_UNDEFINED: event_raise(vcpu, VECTOR_UD); break;
+	case EXIT_APIC_EOI:
+		lapic_eoi_done(vcpu->lapic, vcpu->exit.apic.vector);
+		break;
+	case EXIT_APIC_WRITE:
+		lapic_page_written(vcpu->lapic, vcpu->exit.apic.offset);
+		break;
 	case EXIT_STEP: break;
 	case EXIT_TRIPLE_FAULT: vm_triple_fault(vcpu); break;
 	case EXIT_TASK_SWITCH: exit_task_switch(vcpu); break;

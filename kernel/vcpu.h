@@ -169,6 +169,20 @@ extern const struct vcpu_ops *vcpu_ops;
 #define REQUEST_CLOCK	      BIT(8) /* write the kvm-clock page anew */
 #define REQUEST_WAKE	      BIT(9) /* nothing but not to sleep */
 
+/*
+ * The part of the local APIC's work that the CPU does by itself while the guest
+ * runs, where the back end's CPU can, in x2APIC mode: it takes vectors from IRR
+ * into service and out of it at an EOI, sends itself IPIs, and reads registers in
+ * `page`. Software and the CPU take turns: drivers/pc/lapic_lend.c. `run` looks
+ * at it if is_changed, and takes that back.
+ */
+struct vcpu_apic {
+	uint32_t *page; /* (o) laid out as xAPIC memory; NULL: the CPU cannot */
+	bool is_on;
+	bool is_changed;       /* what is in here, by software */
+	uint64_t eoi_exits[4]; /* vectors whose EOI exits: EXIT_APIC_EOI */
+};
+
 enum vcpu_mode { VCPU_OUTSIDE, VCPU_INSIDE, VCPU_PARKED };
 
 /* Is it executing? */
@@ -189,8 +203,9 @@ struct vcpu {
 	struct vm *vm;	       /* (o) */
 	void *backend;	       /* (o) of the back end */
 	struct lapic *lapic;   /* (o) */
-	struct vmexit exit;    /* of the last exit */
-	struct event event;    /* on its way into the guest */
+	struct vcpu_apic apic;
+	struct vmexit exit; /* of the last exit */
+	struct event event; /* on its way into the guest */
 	uint8_t tpr; /* task priority, CR8 << 4 | low bits, as of the last exit;
 			the back end loads it at entry */
 	bool is_shadowed; /* behind STI or MOV SS at the last exit */

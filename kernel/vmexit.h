@@ -28,9 +28,11 @@ enum exit_reason {
 	EXIT_XSETBV,	       /* - : index in RCX */
 	EXIT_WBINVD,	       /* - : INVD and WBINVD */
 	EXIT_RDPMC,	       /* - */
-	EXIT_UNDEFINED,	   /* - : an instruction that guests do not have: #UD */
-	EXIT_TASK_SWITCH,  /* task */
-	EXIT_STEP,	   /* - : one instruction was executed, as asked */
+	EXIT_UNDEFINED,	  /* - : an instruction that guests do not have: #UD */
+	EXIT_TASK_SWITCH, /* task */
+	EXIT_APIC_EOI,	 /* apic: the CPU did the EOI, but others wait for it */
+	EXIT_APIC_WRITE, /* apic: into vcpu->apic.page, done */
+	EXIT_STEP,	 /* - : one instruction was executed, as asked */
 	EXIT_TRIPLE_FAULT, /* - : shutdown */
 	EXIT_REFUSED,	   /* code: the CPU refused the guest's state */
 	EXIT_REASON_COUNT
@@ -90,6 +92,10 @@ struct vmexit {
 			bool has_error;
 			uint32_t error_code;
 		} task;
+		struct {
+			uint8_t vector;	 /* of the EOI */
+			uint16_t offset; /* of the register */
+		} apic;
 		uint64_t code;
 	};
 };

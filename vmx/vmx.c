@@ -8,6 +8,7 @@
  *	vmx_entry.asm	the world switch
  *	vmx_exit.c	exit reasons in neutral words
  *	vmx_event.c	injection and windows
+ *	vmx_apic.c	what the CPU does of the local APIC's work
  *	vmx_state.c	registers and MSRs in the VMCS
  *	vmx_live.c	registers that no VMCS keeps
  *	vmx_host.c	the host's part of the VMCS
@@ -99,6 +100,8 @@ static void before_entry(struct vcpu *vcpu, struct vmx_vcpu *vmx,
 	if (vmx->blocking != vmx->interruptibility ||
 	    (vmx->blocking & VMCS_SHADOW))
 		vmx_write_blocking(vcpu);
+	if (vcpu->apic.is_changed)
+		vmx_apic_load(vcpu);
 	vmx->virtual_apic[VIRTUAL_APIC_TPR] = vcpu->tpr;
 }
 

@@ -49,7 +49,8 @@ static const struct {
 	{ WORD_PROCESSOR, 32 + 28, false, "msr-bitmaps" },
 	{ WORD_PROCESSOR, 32 + 21, false, "tpr-shadow" },
 	{ WORD_PROCESSOR, 32 + 27, false, "monitor-trap" },
-	{ WORD_PROCESSOR2, 32 + 8, false, "apic-register-virtualization" },
+	{ WORD_PROCESSOR2, 32 + 4, false, "virtual-x2apic" },
+	{ WORD_PROCESSOR2, 32 + 8, false, "apic-registers" },
 	{ WORD_PROCESSOR2, 32 + 9, false, "virtual-interrupts" },
 	{ WORD_PROCESSOR2, 32 + 10, false, "pause-loop-exit" },
 	{ WORD_PROCESSOR2, 32 + 17, false, "pml" },
@@ -137,6 +138,20 @@ static void fit_timer(struct vmx_controls *controls)
 	controls->exit &= ~(uint32_t)VMCS_EXIT_SAVE_TIMER;
 }
 
+/* Registers may be read by exits; vectors are what it is for. SDM 3C 27.2.1.1
+ * "VM-Execution Control Fields": with them the TPR must be shadowed. */
+static uint32_t fit_x2apic(const struct vmx_caps *caps)
+{
+	const uint64_t needed = VMCS_PROC2_X2APIC | VMCS_PROC2_VIRTUAL_INTR;
+	const uint32_t first = VMCS_PROC_TPR_SHADOW | VMCS_PROC_MSR_BITMAP;
+	uint64_t allowed = caps->processor2 >> 32;
+
+	if ((allowed & needed) != needed ||
+	    (fit_processor(caps) & first) != first)
+		return 0;
+	return (uint32_t)(needed | (allowed & VMCS_PROC2_APIC_REGS));
+}
+
 struct vmx_controls vmx_caps_controls(const struct vmx_caps *caps)
 {
 	struct vmx_controls controls = {
@@ -153,6 +168,7 @@ struct vmx_controls vmx_caps_controls(const struct vmx_caps *caps)
 		.entry = fit(caps->entry, VMCS_ENTRY_LOAD_DEBUG |
 						  VMCS_ENTRY_LOAD_PAT |
 						  VMCS_ENTRY_LOAD_EFER),
+		.x2apic = fit_x2apic(caps),
 	};
 
 	fit_timer(&controls);
@@ -164,7 +180,7 @@ static bool are_equal(const struct vmx_controls *a,
 {
 	return a->pin == b->pin && a->processor == b->processor &&
 	       a->processor2 == b->processor2 && a->exit == b->exit &&
-	       a->entry == b->entry;
+	       a->entry == b->entry && a->x2apic == b->x2apic;
 }
 
 bool vmx_caps_match(const struct vmx_caps *boot, const struct vmx_caps *other)

@@ -33,9 +33,11 @@ struct vmx_caps {
 #define VMX_EPT_INVEPT_ONE   BIT(25)
 #define VMX_EPT_INVVPID	     (BIT(32) | BIT(42)) /* and of all contexts */
 
-/* The five words of controls of a VMCS, without what changes as guests run. */
+/* The words of controls of a VMCS, without what changes as guests run. */
 struct vmx_controls {
 	uint32_t pin, processor, processor2, exit, entry;
+	uint32_t x2apic; /* on too in processor2 while the CPU does the local
+			    APIC's work (vcpu->apic); 0: it cannot */
 };
 
 /* 0, -ENODEV (no VMX) or -ENOTSUP (VMX that Basalt cannot use, with the
@@ -45,7 +47,6 @@ int vmx_caps_check(const struct vmx_caps *caps, struct diag *why);
 /* Does what is made of @boot, the boot CPU's, hold for a CPU with @other? And is VMX
  * not disabled there? */
 bool vmx_caps_match(const struct vmx_caps *boot, const struct vmx_caps *other);
-
 /* The controls that guests run with, of CPUs that vmx_caps_check accepts. */
 struct vmx_controls vmx_caps_controls(const struct vmx_caps *caps);
 

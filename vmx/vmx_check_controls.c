@@ -43,6 +43,20 @@ static bool is_virtual_apic_bad(const struct vmx_check_view *view)
 	return (view->proc & VMCS_PROC_TPR_SHADOW) && is_frame_bad(view);
 }
 
+static bool is_virtual_apic_bare(const struct vmx_check_view *view)
+{
+	const uint64_t needing = VMCS_PROC2_X2APIC | VMCS_PROC2_APIC_REGS |
+				 VMCS_PROC2_VIRTUAL_INTR;
+
+	return (view->proc2 & needing) && !(view->proc & VMCS_PROC_TPR_SHADOW);
+}
+
+static bool is_virtual_interrupt_bare(const struct vmx_check_view *view)
+{
+	return (view->proc2 & VMCS_PROC2_VIRTUAL_INTR) &&
+	       !(view->pin & VMCS_PIN_INTERRUPT);
+}
+
 static bool is_threshold_bad(const struct vmx_check_view *view)
 {
 	return (view->proc & VMCS_PROC_TPR_SHADOW) &&
@@ -220,6 +234,9 @@ static const struct vmx_check_rule rules[] = {
 	{ "MSR bitmap is not a frame", is_msr_bitmap_bad, VMCS_MSR_BITMAP },
 	{ "virtual-APIC page is not a frame", is_virtual_apic_bad,
 	  VMCS_VIRTUAL_APIC_PAGE },
+	{ "virtual APIC without TPR shadow", is_virtual_apic_bare, 0 },
+	{ "virtual interrupts without interrupt exits",
+	  is_virtual_interrupt_bare, 0 },
 	{ "TPR threshold has bits 31:4 set", is_threshold_bad, 0 },
 	{ "VPID is 0", is_untagged, 0 },
 	{ "unrestricted guest without EPT", is_unrestricted_flat, 0 },

@@ -1,6 +1,7 @@
 /* The machine's CPUs in VMX operation, and which vCPU each has in itself. */
 #include "vmx/vmx_cpu.h"
 
+#include "drivers/pc/lapic.h"
 #include "kernel/exit_msr.h"
 #include "kernel/lib/errno.h"
 #include "kernel/lib/log.h"
@@ -14,34 +15,71 @@
 
 #define VPID_COUNT 0x10000
 
+/* Of MSRs 0x800 and up. */
+#define X2APIC_TPR	0x08
+#define X2APIC_EOI	0x0b
+#define X2APIC_SELF_IPI 0x3f
+
 PERCPU struct vmx_cpu vmx_cpu;
 
 /* A bit an MSR, reads of both ranges and then writes: SDM 3C 25.6.9 "MSR-Bitmap
  * Address". */
-static void allow_msr(uint8_t *map, const struct msr_direct *direct)
+static void allow_msr(uint8_t *map, uint32_t msr, bool is_write)
 {
 	static const uint32_t first[] = { 0, 0xc0000000 };
 
 	for (uint32_t i = 0; i < ARRAY_SIZE(first); i++) {
-		uint32_t bit = direct->msr - first[i];
+		uint32_t bit = msr - first[i];
 
-		if (bit >= 0x2000)
-			continue;
-		map[i * 0x400 + bit / 8] &= (uint8_t) ~(1U << bit % 8);
-		if (direct->can_write)
-			map[0x800 + i * 0x400 + bit / 8] &=
+		if (bit < 0x2000)
+			map[is_write * 0x800U + i * 0x400 + bit / 8] &=
 				(uint8_t) ~(1U << bit % 8);
 	}
 }
 
-static int make_msr_map(void)
+static void allow_direct(uint8_t *map)
 {
-	vmx_machine.msr_map = frame_alloc(0, cpu_node());
-	if (hpa_equals(vmx_machine.msr_map, HPA_NONE))
+	for (uint32_t i = 0; i < msr_direct_count; i++) {
+		allow_msr(map, msr_direct[i].msr, false);
+		if (msr_direct[i].can_write)
+			allow_msr(map, msr_direct[i].msr, true);
+	}
+}
+
+/* SDM 3C 30.5 "Virtualizing MSR-Based APIC Accesses". What does not exit and the
+ * CPU does not do would reach the machine's own registers. */
+static void allow_x2apic(uint8_t *map)
+{
+	static const uint8_t writes[] = { X2APIC_TPR, X2APIC_EOI,
+					  X2APIC_SELF_IPI };
+	uint64_t reads = BIT(X2APIC_TPR);
+
+	if (vmx_machine.controls.x2apic & VMCS_PROC2_APIC_REGS)
+		reads = lapic_page_registers;
+	for (uint32_t i = 0; i < 64; i++) {
+		if (reads & BIT(i))
+			allow_msr(map, MSR_X2APIC_BASE + i, false);
+	}
+	for (uint32_t i = 0; i < ARRAY_SIZE(writes); i++)
+		allow_msr(map, MSR_X2APIC_BASE + writes[i], true);
+}
+
+static int make_msr_map(hpa_t *map)
+{
+	*map = frame_alloc(0, cpu_node());
+	if (hpa_equals(*map, HPA_NONE))
 		return -ENOMEM;
-	memset(phys_to_virt(vmx_machine.msr_map), 0xff, PAGE_SIZE);
-	for (uint32_t i = 0; i < msr_direct_count; i++)
-		allow_msr(phys_to_virt(vmx_machine.msr_map), &msr_direct[i]);
+	memset(phys_to_virt(*map), 0xff, PAGE_SIZE);
+	allow_direct(phys_to_virt(*map));
+	return 0;
+}
+
+static int make_msr_maps(void)
+{
+	if (make_msr_map(&vmx_machine.msr_map) ||
+	    make_msr_map(&vmx_machine.msr_map_x2apic))
+		return -ENOMEM;
+	allow_x2apic(phys_to_virt(vmx_machine.msr_map_x2apic));
 	return 0;
 }
 
@@ -73,7 +111,7 @@ int vmx_cpu_start(void)
 	hpa_t region = vmx_region_alloc();
 
 	if (hpa_equals(region, HPA_NONE) ||
-	    (cpu_number() == 0 && make_msr_map()))
+	    (cpu_number() == 0 && make_msr_maps()))
 		return -ENOMEM;
 	unlock();
 	/* firmware may have locked VMX off on some CPUs: VMXON is #GP there */

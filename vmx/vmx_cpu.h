@@ -20,7 +20,8 @@ extern PERCPU struct vmx_cpu vmx_cpu;
 struct vmx_machine {
 	struct vmx_caps caps;
 	struct vmx_controls controls;
-	hpa_t msr_map; /* the same for all guests: all exit but msr_direct */
+	hpa_t msr_map; /* the same for all guests: all exit but msr_direct, */
+	hpa_t msr_map_x2apic; /* and of x2APIC what the CPU does */
 };
 extern struct vmx_machine vmx_machine;
 

@@ -51,11 +51,16 @@ static void write_optional(struct vmx_vcpu *vmx)
 	uint32_t second = vmx->controls.processor2;
 
 	if (vmx->controls.processor & VMCS_PROC_MSR_BITMAP)
-		vmcs_write(VMCS_MSR_BITMAP, vmx_machine.msr_map.value);
+		vmcs_write(VMCS_MSR_BITMAP, vmx->msr_map.value);
 	if (vmx->controls.processor & VMCS_PROC_TPR_SHADOW) {
 		vmcs_write(VMCS_VIRTUAL_APIC_PAGE,
 			   virt_to_phys(vmx->virtual_apic).value);
 		vmcs_write(VMCS_TPR_THRESHOLD, 0);
+	}
+	if (vmx->controls.x2apic) {
+		for (unsigned int i = 0; i < ARRAY_SIZE(vmx->eoi_exits); i++)
+			vmcs_write(VMCS_EOI_EXIT_BITMAP0 + VMCS_FIELD_STEP * i,
+				   0);
 	}
 	if (second & VMCS_PROC2_PAUSE_LOOP) {
 		vmcs_write(VMCS_PLE_GAP, PAUSE_GAP);
@@ -125,6 +130,10 @@ int vmx_create(struct vcpu *vcpu)
 	vmx->enter_flags =
 		cpu_features.speculation.needs_verw ? VMX_ENTER_VERW : 0;
 	vmx->controls = vmx_machine.controls;
+	vmx->msr_map = vmx_machine.msr_map;
+	vmx->msr_map_x2apic = vmx_machine.msr_map_x2apic;
+	if (vmx->controls.x2apic)
+		vcpu->apic.page = (uint32_t *)(void *)vmx->virtual_apic;
 	vmx->run_ticks = run_ticks();
 	vmx->eptp = vcpu->vm->memory.table.root.value | EPTP_WRITE_BACK |
 		    EPTP_LEVELS;

@@ -35,12 +35,14 @@ static const struct exit_row exit_rows[VMCS_EXIT_REASON_COUNT] = {
 	[VMCS_EXIT_MWAIT] = { EXIT_UNDEFINED, true },
 	[VMCS_EXIT_MONITOR] = { EXIT_UNDEFINED, true },
 	[VMCS_EXIT_PAUSE] = { EXIT_PAUSE, true },
+	[VMCS_EXIT_EOI] = { EXIT_APIC_EOI, false },
 	[VMCS_EXIT_EPT_VIOLATION] = { EXIT_MEMORY, false },
 	[VMCS_EXIT_INVEPT] = { EXIT_UNDEFINED, true },
 	[VMCS_EXIT_PREEMPTION_TIMER] = { EXIT_INTERRUPT, false },
 	[VMCS_EXIT_INVVPID] = { EXIT_UNDEFINED, true },
 	[VMCS_EXIT_WBINVD] = { EXIT_WBINVD, true },
 	[VMCS_EXIT_XSETBV] = { EXIT_XSETBV, true },
+	[VMCS_EXIT_APIC_WRITE] = { EXIT_APIC_WRITE, false },
 	[VMCS_EXIT_VMFUNC] = { EXIT_UNDEFINED, true },
 	[VMCS_EXIT_ENCLS] = { EXIT_UNDEFINED, true },
 	[VMCS_EXIT_SEAMCALL] = { EXIT_UNDEFINED, true },
@@ -129,6 +131,15 @@ static void decode_exception(struct vcpu *vcpu, bool was_vectoring)
 	if ((info & VMCS_EVENT_UNBLOCK_NMI) && !was_vectoring &&
 	    exit->exception.vector != VECTOR_DF)
 		block_nmi_again(vmx_of(vcpu));
+}
+
+/* Both come behind the instruction. */
+static void decode_apic(struct vmexit *exit)
+{
+	uint64_t info = vmcs_read(VMCS_EXIT_QUALIFICATION);
+
+	exit->apic.vector = (uint8_t)FIELD_GET(VMCS_EOI_VECTOR, info);
+	exit->apic.offset = (uint16_t)FIELD_GET(VMCS_APIC_OFFSET, info);
 }
 
 static void decode_cr(struct vmexit *exit)
@@ -231,6 +242,8 @@ void vmx_decode_exit(struct vcpu *vcpu, uint32_t reason)
 	case EXIT_IO: decode_io(exit); break;
 	case EXIT_MEMORY: decode_memory(vcpu, was_vectoring); break;
 	case EXIT_EXCEPTION: decode_exception(vcpu, was_vectoring); break;
+	case EXIT_APIC_EOI:
+	case EXIT_APIC_WRITE: decode_apic(exit); break;
 	case EXIT_CR_WRITE: decode_cr(exit); break;
 	case EXIT_TASK_SWITCH: decode_task(vcpu, vectoring); break;
 	case EXIT_REFUSED:

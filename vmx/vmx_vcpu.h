@@ -37,9 +37,12 @@ struct vmx_vcpu {
 	uint8_t *virtual_apic; /* page that holds TPR for the CPU */
 	uint64_t eptp;
 	struct vmx_controls controls;
-	uint32_t active_cpu;  /* VMX_NO_CPU: none's */
-	uint32_t enter_flags; /* VMX_ENTER_* */
-	bool is_host_set;     /* the host's fields are those of active_cpu */
+	bool is_apic_on;       /* as the VMCS has it: controls.x2apic, */
+	uint64_t eoi_exits[4]; /* these, */
+	hpa_t msr_map, msr_map_x2apic; /* and the latter of these */
+	uint32_t active_cpu;	       /* VMX_NO_CPU: none's */
+	uint32_t enter_flags;	       /* VMX_ENTER_* */
+	bool is_host_set; /* the host's fields are those of active_cpu */
 	bool is_flush_due;
 	uint32_t run_ticks; /* of the preemption timer, see vmx_decode_exit */
 	uint64_t vpid_generation; /* of the CPU, when the VPID was given */
@@ -85,6 +88,9 @@ void vmx_read_state(const struct vcpu *vcpu, struct vcpu_state *state);
 void vmx_write_state(struct vcpu *vcpu, const struct vcpu_state *state);
 uint64_t vmx_read_msr(const struct vcpu *vcpu, uint32_t msr);
 void vmx_write_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value);
+
+/* vcpu->apic has changed: tell the VMCS, which is current. */
+void vmx_apic_load(struct vcpu *vcpu);
 
 /* Tell the VMCS what blocks interrupts. */
 void vmx_write_blocking(struct vcpu *vcpu);

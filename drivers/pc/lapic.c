@@ -48,7 +48,7 @@ void lapic_publish_route(struct lapic *lapic)
 static void reset_registers(struct lapic *lapic)
 {
 	lapic_timer_stop(lapic);
-	lapic_settle_pv_eoi(lapic, true);
+	lapic_settle(lapic, true);
 	for (unsigned int i = 0; i < LAPIC_WORDS; i++) {
 		__atomic_store_n(&lapic->irr[i], 0, __ATOMIC_RELAXED);
 		__atomic_store_n(&lapic->tmr[i], 0, __ATOMIC_RELAXED);
@@ -71,6 +71,7 @@ static void reset_registers(struct lapic *lapic)
 	lapic->timer_count = 0;
 	lapic->timer_divide = 0;
 	lapic->vcpu->tpr = 0;
+	lapic_mirror(lapic);
 }
 
 struct lapic *lapic_create(struct vcpu *vcpu)
@@ -102,6 +103,7 @@ void lapic_reset(struct lapic *lapic, bool is_init)
 		vcpu->msr.apic_base = VM_LAPIC_BASE | APIC_BASE_ENABLE |
 				      (vcpu->number ? 0 : APIC_BASE_IS_BSP);
 	lapic_publish_route(lapic);
+	lapic_choose_worker(lapic);
 	/* the 8259 may be heard now */
 	vcpu_request(vcpu, REQUEST_EVENT);
 }
@@ -138,6 +140,7 @@ bool lapic_write_base(struct lapic *lapic, uint64_t value)
 	if (!(value & APIC_BASE_ENABLE))
 		reset_registers(lapic);
 	lapic_publish_route(lapic);
+	lapic_choose_worker(lapic);
 	vcpu_request(vcpu, REQUEST_EVENT);
 	return true;
 }
@@ -159,32 +162,53 @@ static void retire(struct lapic *lapic)
 	lapic->in_service = lapic_highest(lapic->isr);
 }
 
+/* Those who sent a level-triggered vector wait for its end. */
+void lapic_eoi_done(struct lapic *lapic, uint8_t vector)
+{
+	if (has_bit(lapic->tmr, vector) && !(lapic->svr & SVR_NO_EOI_BROADCAST))
+		pc_end_of_interrupt(lapic->vcpu->vm, vector);
+}
+
 void lapic_end_of_interrupt(struct lapic *lapic)
 {
 	uint8_t vector;
 
-	lapic_settle_pv_eoi(lapic, true);
+	lapic_settle(lapic, true);
 	if (lapic->in_service < 0)
 		return;
 	vector = (uint8_t)lapic->in_service;
 	retire(lapic);
-	if (has_bit(lapic->tmr, vector) && !(lapic->svr & SVR_NO_EOI_BROADCAST))
-		pc_end_of_interrupt(lapic->vcpu->vm, vector);
+	lapic_eoi_done(lapic, vector);
 	if (!lapic_is_empty(lapic->irr))
 		vcpu_request(lapic->vcpu, REQUEST_EVENT);
 }
 
-int lapic_next_vector(struct lapic *lapic)
+static int find_next(struct lapic *lapic)
 {
 	int vector = lapic_highest(lapic->irr);
 
 	/* what waits needs the exit that a real EOI makes */
-	lapic_settle_pv_eoi(lapic, vector >= 0);
+	lapic_settle(lapic, vector >= 0);
 	if (vector < 0)
 		return LAPIC_NONE;
 	if ((vector & 0xf0) <= (lapic_priority(lapic) & 0xf0))
 		return LAPIC_MASKED;
 	return vector;
+}
+
+int lapic_next_vector(struct lapic *lapic)
+{
+	if (!lapic->vcpu->apic.is_on)
+		return find_next(lapic);
+	lapic_lend(lapic);
+	return LAPIC_NONE;
+}
+
+bool lapic_has_vector(struct lapic *lapic)
+{
+	if (lapic->is_lent)
+		lapic_take_back(lapic);
+	return find_next(lapic) >= 0;
 }
 
 /*
@@ -210,15 +234,10 @@ static void offer_pv_eoi(struct lapic *lapic)
 	lapic->is_pv_eoi_offered = true;
 }
 
-void lapic_settle_pv_eoi(struct lapic *lapic, bool must_withdraw)
+static void settle_pv_eoi(struct lapic *lapic, bool must_withdraw)
 {
-	uint32_t *word;
-	uint32_t value;
-
-	if (!lapic->is_pv_eoi_offered)
-		return;
-	word = pv_eoi_word(lapic);
-	value = __atomic_load_n(word, __ATOMIC_RELAXED);
+	uint32_t *word = pv_eoi_word(lapic);
+	uint32_t value = __atomic_load_n(word, __ATOMIC_RELAXED);
 	if (!(value & PV_EOI_NOT_NEEDED)) {
 		lapic->is_pv_eoi_offered = false;
 		retire(lapic);
@@ -229,13 +248,22 @@ void lapic_settle_pv_eoi(struct lapic *lapic, bool must_withdraw)
 	}
 }
 
+/* One of the two at the most: what is lent is not offered. */
+void lapic_settle(struct lapic *lapic, bool must_withdraw)
+{
+	if (lapic->is_pv_eoi_offered)
+		settle_pv_eoi(lapic, must_withdraw);
+	else if (lapic->is_lent)
+		lapic_take_back(lapic);
+}
+
 /* Pinned, so that looking costs a load. Where it cannot be, bit 0 never gets set,
  * and the guest writes EOIs. */
 void lapic_set_pv_eoi(struct lapic *lapic, gpa_t word)
 {
 	struct guest_mem *memory = &lapic->vcpu->vm->memory;
 
-	lapic_settle_pv_eoi(lapic, true);
+	lapic_settle(lapic, true);
 	if (lapic->pv_eoi.size)
 		guest_unpin(memory, &lapic->pv_eoi);
 	lapic->pv_eoi.size = 0;

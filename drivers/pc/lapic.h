@@ -2,6 +2,8 @@
  * A vCPU's local APIC: xAPIC registers in memory or x2APIC MSRs. [pure]
  * SDM 3A chapter 11 "Advanced Programmable Interrupt Controller (APIC)".
  *
+ * Where the CPU does part of the work (vcpu->apic), that part is lent to it.
+ *
  * Only the vCPU's own thread reads and writes registers. Other CPUs put vectors
  * into `irr` (atomic) and set REQUEST_EVENT; everything else they want (NMI, INIT,
  * start-up) is a request bit of the vCPU.
@@ -65,13 +67,24 @@ void lapic_write_tsc_deadline(struct lapic *lapic, uint64_t value);
 /* The timer is due (REQUEST_LAPIC_TIMER): raise, and arm again if periodic. */
 void lapic_timer_fire(struct lapic *lapic);
 
-/* Task priority, which MOV CR8 may have changed in the guest: vcpu->tpr. */
+/* What software is to inject next. Task priority, which MOV CR8 may have changed
+ * in the guest: vcpu->tpr. Where the CPU takes vectors by itself, it is given what
+ * waits, and nothing is left to inject: LAPIC_NONE. */
 #define LAPIC_NONE (-1) /* no vector waits */
 #define LAPIC_MASKED \
 	(-2) /* one waits, but task or in-service priority is higher */
 int lapic_next_vector(struct lapic *lapic);
+/* Does one wait that could be taken now, by software or by the CPU? */
+bool lapic_has_vector(struct lapic *lapic);
 /* lapic_next_vector() goes to the guest now: from IRR to ISR. */
 void lapic_take_vector(struct lapic *lapic, uint8_t vector);
+
+/* The CPU has ended @vector, whose EOI was to be told. Takes vm->lock. */
+void lapic_eoi_done(struct lapic *lapic, uint8_t vector);
+/* The guest has written the register at @offset of vcpu->apic.page. */
+void lapic_page_written(struct lapic *lapic, uint16_t offset);
+/* The x2APIC registers (bit n: MSR 0x800 + n) whose values are in the page. */
+extern const uint64_t lapic_page_registers;
 
 /* Does this vCPU take the 8259's interrupts (LVT LINT0 = ExtINT, or APIC off)? */
 bool lapic_takes_extint(const struct lapic *lapic);

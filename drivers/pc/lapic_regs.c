@@ -106,7 +106,8 @@ static uint32_t read_id(const struct lapic *lapic)
 
 static uint32_t read_register(struct lapic *lapic, uint32_t reg)
 {
-	lapic_settle_pv_eoi(lapic, false);
+	if (is_in(GROUPS | BIT(LAPIC_PPR), reg))
+		lapic_settle(lapic, false);
 	switch (reg) {
 	case LAPIC_ID: return read_id(lapic);
 	case LAPIC_VERSION: return (uint32_t)VERSION;
@@ -131,6 +132,37 @@ static uint32_t read_register(struct lapic *lapic, uint32_t reg)
 	case LAPIC_TIMER_DIVIDE: return lapic->timer_divide;
 	/* write-only, or of older processors: 0 */
 	default: return 0;
+	}
+}
+
+/* What the CPU itself changes, or time. */
+#define LIVE \
+	(GROUPS | BIT(LAPIC_TPR) | BIT(LAPIC_PPR) | BIT(LAPIC_TIMER_CURRENT))
+
+const uint64_t lapic_page_registers =
+	X2APIC_READABLE & ~BIT(LAPIC_TIMER_CURRENT);
+
+static uint32_t *in_page(const struct lapic *lapic, uint32_t reg)
+{
+	return &lapic->vcpu->apic.page[reg * 4];
+}
+
+/* SDM 3C 30.5 "Virtualizing MSR-Based APIC Accesses": all 64 bits of ICR are at
+ * the place of its low half. */
+static void mirror(struct lapic *lapic, uint32_t reg)
+{
+	*in_page(lapic, reg) = read_register(lapic, reg);
+	if (reg == LAPIC_ICR)
+		in_page(lapic, reg)[1] = (uint32_t)(lapic->icr >> 32);
+}
+
+void lapic_mirror(struct lapic *lapic)
+{
+	if (!lapic->vcpu->apic.is_on)
+		return;
+	for (uint32_t reg = 0; reg < LAPIC_REGISTER_COUNT; reg++) {
+		if (is_in(X2APIC_READABLE & ~LIVE, reg))
+			mirror(lapic, reg);
 	}
 }
 
@@ -268,6 +300,8 @@ static bool write_x2apic_icr(struct lapic *lapic, uint64_t value)
 	if (value & X2APIC_ICR_RESERVED)
 		return false;
 	lapic->icr = value & ~ICR_SEND_PENDING;
+	if (lapic->vcpu->apic.is_on)
+		mirror(lapic, LAPIC_ICR);
 	lapic_send_ipi(lapic, value);
 	return true;
 }
@@ -285,7 +319,17 @@ static bool write_msr(struct lapic *lapic, uint32_t reg, uint64_t value)
 	if (value & reserved)
 		return false;
 	write_register(lapic, reg, (uint32_t)value & settable[reg]);
+	lapic_mirror(lapic);
 	return true;
+}
+
+/* In x2APIC mode the CPU only leaves a SELF_IPI with an illegal vector to us. */
+void lapic_page_written(struct lapic *lapic, uint16_t offset)
+{
+	uint32_t reg = offset / 16;
+
+	if (reg == LAPIC_SELF_IPI)
+		write_msr(lapic, reg, *in_page(lapic, reg) & settable[reg]);
 }
 
 /* EOI and ICR first: they are in every interrupt's way. */

@@ -2,6 +2,7 @@
  * What is inside a local APIC, for drivers/pc/lapic*.c only. [pure]
  *
  *	lapic.c		reset, modes, vectors in and out of service, PV EOI
+ *	lapic_lend.c	what the CPU does of that, where it can
  *	lapic_regs.c	the register file, as MMIO and as MSRs
  *	lapic_ipi.c	messages: sending, addressing, accepting, errors
  *	lapic_timer.c	the timer
@@ -108,6 +109,7 @@ struct lapic {
 	uint64_t deadline;	       /* ns; TIME_NEVER: timer stopped */
 	struct guest_pin pv_eoi;       /* the guest's word; size 0: off */
 	bool is_pv_eoi_offered;	       /* its bit 0 was set by us */
+	bool is_lent;		       /* isr, and what irr had: the CPU's */
 };
 
 /* ---- lapic.c */
@@ -155,12 +157,29 @@ static inline uint8_t lapic_priority(const struct lapic *lapic)
 /* Let others see what base, SVR, LDR and DFR are now. */
 void lapic_publish_route(struct lapic *lapic);
 
-/* If the guest has made use of the PV EOI that it was offered, its interrupt is
- * out of service now. @must_withdraw: if it has not, it shall no longer. */
-void lapic_settle_pv_eoi(struct lapic *lapic, bool must_withdraw);
+/* Before irr, isr or in_service are looked at: what the guest did to them without
+ * an exit. If it has made use of the PV EOI that it was offered, its interrupt is
+ * out of service now; @must_withdraw: if it has not, it shall no longer. What is
+ * lent to the CPU is taken back. */
+void lapic_settle(struct lapic *lapic, bool must_withdraw);
 
 /* EOI register. Takes vm->lock for a level-triggered vector. */
 void lapic_end_of_interrupt(struct lapic *lapic);
+
+/* ---- lapic_lend.c */
+
+/* The mode has changed: who does the work from now on. The caller has REQUEST_EVENT
+ * follow. */
+void lapic_choose_worker(struct lapic *lapic);
+
+/* Give the CPU what it has not got yet; before the next entry. */
+void lapic_lend(struct lapic *lapic);
+void lapic_take_back(struct lapic *lapic);
+
+/* ---- lapic_regs.c */
+
+/* Let vcpu->apic.page have what registers are that only software changes. */
+void lapic_mirror(struct lapic *lapic);
 
 /* ---- lapic_ipi.c */
 

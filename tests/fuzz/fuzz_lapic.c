@@ -1,5 +1,5 @@
 /*
- * Three vCPUs' local APICs, an I/O APIC and the 8259s, driven by any sequence of
+ * Three vCPUs' local APICs, one of them lent to a CPU in x2APIC mode, an I/O APIC and the 8259s, driven by any sequence of
  * guest accesses, messages, lines and time. After each step: what is cached is
  * what it was made of, and nothing goes in that may not.
  */
@@ -17,7 +17,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define VCPUS 3
+#define VCPUS		 3
+#define BASE_X2APIC_MODE (APIC_BASE_ENABLE | APIC_BASE_X2APIC)
 
 static struct vioapic ioapic;
 static struct vpic pic;
@@ -65,8 +66,26 @@ enum operation {
 	RESET,
 	NMI_LINE,
 	EXTINT,
+	CPU_TAKE,
+	CPU_END,
 	OPERATIONS
 };
+
+/* Of the last vCPU. */
+static uint32_t page[1024];
+
+static uint32_t *find_highest(uint32_t group, uint32_t *bit)
+{
+	for (uint32_t i = 8; i-- > 0;) {
+		uint32_t *word = &page[(group + i) * 4];
+
+		if (!*word)
+			continue;
+		*bit = 1U << (31 - __builtin_clz(*word));
+		return word;
+	}
+	return NULL;
+}
 
 static void start(void)
 {
@@ -77,6 +96,7 @@ static void start(void)
 	is_started = true;
 	fake_vm_reset(VCPUS, MIB);
 	heap_init();
+	fake_vcpus[VCPUS - 1].apic.page = page;
 	for (uint32_t i = 0; i < VCPUS; i++) {
 		fake_vcpus[i].lapic = lapic_create(&fake_vcpus[i]);
 		require(fake_vcpus[i].lapic);
@@ -175,6 +195,28 @@ static void take_extint(void)
 	spin_unlock(&fake_vm.lock);
 }
 
+/* The guest runs: what waits goes into service, or what is in service ends. */
+static void run_cpu(struct lapic *lapic, bool is_end)
+{
+	uint32_t bit;
+	uint32_t *word;
+
+	if (!lapic->vcpu->apic.is_on)
+		return;
+	require(lapic_next_vector(lapic) == LAPIC_NONE && lapic->is_lent);
+	require(lapic_is_empty(lapic->irr) && !lapic->is_pv_eoi_offered);
+	word = find_highest(is_end ? LAPIC_ISR : LAPIC_IRR, &bit);
+	if (!word)
+		return;
+	*word &= ~bit;
+	if (!is_end)
+		word[(LAPIC_ISR - LAPIC_IRR) * 4] |= bit;
+	else
+		lapic_eoi_done(lapic, (uint8_t)((word - &page[LAPIC_ISR * 4]) /
+							4 * 32 +
+						__builtin_ctz(bit)));
+}
+
 static void access_lapic(struct lapic *lapic, const struct step *step)
 {
 	uint64_t value = 0;
@@ -201,6 +243,8 @@ static void access_lapic(struct lapic *lapic, const struct step *step)
 	case TPR: lapic->vcpu->tpr = (uint8_t)step->value; break;
 	case RESET: lapic_reset(lapic, step->value & 1); break;
 	case NMI_LINE: lapic_signal_nmi_line(lapic); break;
+	case CPU_TAKE: run_cpu(lapic, false); break;
+	case CPU_END: run_cpu(lapic, true); break;
 	default: break;
 	}
 }
@@ -260,7 +304,10 @@ static void check_lapic(const struct lapic *lapic)
 	uint64_t mode = lapic->vcpu->msr.apic_base &
 			(APIC_BASE_ENABLE | APIC_BASE_X2APIC);
 
-	require(lapic->in_service == lapic_highest(lapic->isr));
+	require(lapic->is_lent ||
+		lapic->in_service == lapic_highest(lapic->isr));
+	require(!lapic->is_lent || lapic->vcpu->apic.is_on);
+	require(!lapic->vcpu->apic.is_on || mode == BASE_X2APIC_MODE);
 	require(!(lapic->isr[0] & 0xffff) && !(lapic->irr[0] & 0xffff));
 	require(mode != APIC_BASE_X2APIC);
 	require(!(lapic->route & ROUTE_ENABLED) == !mode);

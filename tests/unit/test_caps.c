@@ -138,6 +138,35 @@ static void vmx_may_be_off_in_the_firmware(void **state)
 	assert_int_equal(vmx_caps_check(&caps, &why), -ENODEV);
 }
 
+/* The local APIC's work is left to the CPU if it can do all of it; but registers
+ * may be read by exits. */
+static void vmx_does_apic_work_or_not(void **state)
+{
+	static const struct {
+		size_t word;
+		uint64_t missing;
+		uint32_t controls;
+	} rows[] = {
+		{ offsetof(struct vmx_caps, misc), 0, 0x310 },
+		{ offsetof(struct vmx_caps, processor2), BIT(40), 0x210 },
+		{ offsetof(struct vmx_caps, processor2), BIT(36), 0 },
+		{ offsetof(struct vmx_caps, processor2), BIT(41), 0 },
+		{ offsetof(struct vmx_caps, processor), BIT(53), 0 },
+		{ offsetof(struct vmx_caps, processor), BIT(60), 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct vmx_caps caps = good_vmx;
+
+		*(uint64_t *)(void *)((char *)&caps + rows[i].word) &=
+			~rows[i].missing;
+		assert_int_equal(vmx_caps_controls(&caps).x2apic,
+				 rows[i].controls);
+	}
+	assert_false(vmx_caps_controls(&good_vmx).processor2 & 0x310);
+}
+
 static void vmx_is_listed(void **state)
 {
 	char text[500];
@@ -290,6 +319,7 @@ static void cpus_are_alike(void **state)
 		{ offsetof(struct vmx_caps, pin), BIT(32 + 6) },
 		{ offsetof(struct vmx_caps, processor), BIT(32 + 21) },
 		{ offsetof(struct vmx_caps, processor2), BIT(32 + 10) },
+		{ offsetof(struct vmx_caps, processor2), BIT(32 + 8) },
 		{ offsetof(struct vmx_caps, exit), BIT(32 + 22) },
 		{ offsetof(struct vmx_caps, exit), BIT(32 + 18) },
 		{ offsetof(struct vmx_caps, entry), BIT(4) },
@@ -324,6 +354,7 @@ int main(void)
 		cmocka_unit_test(svm_is_listed),
 		cmocka_unit_test(vmx_needs_what_it_needs),
 		cmocka_unit_test(vmx_may_be_off_in_the_firmware),
+		cmocka_unit_test(vmx_does_apic_work_or_not),
 		cmocka_unit_test(vmx_is_listed),
 		cmocka_unit_test(controls_are_what_is_forced_or_wanted),
 		cmocka_unit_test(controls_lack_what_the_cpu_lacks),

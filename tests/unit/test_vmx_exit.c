@@ -54,12 +54,14 @@ static const struct {
 	{ 36, EXIT_UNDEFINED, true }, /* MWAIT */
 	{ 39, EXIT_UNDEFINED, true }, /* MONITOR */
 	{ 40, EXIT_PAUSE, true },
+	{ 45, EXIT_APIC_EOI, false },
 	{ 48, EXIT_MEMORY, false },
 	{ 50, EXIT_UNDEFINED, true }, /* INVEPT */
 	{ 52, EXIT_INTERRUPT, false },
 	{ 53, EXIT_UNDEFINED, true }, /* INVVPID */
 	{ 54, EXIT_WBINVD, true },
 	{ 55, EXIT_XSETBV, true },
+	{ 56, EXIT_APIC_WRITE, false },
 	{ 59, EXIT_UNDEFINED, true }, /* VMFUNC */
 	{ 60, EXIT_UNDEFINED, true }, /* ENCLS */
 	{ 76, EXIT_UNDEFINED, true }, /* SEAMCALL */
@@ -130,6 +132,15 @@ static void decodes_io(void **state)
 		expect_row(i, "string", cpu->exit.io.is_string,
 			   rows[i].is_string);
 	}
+}
+
+static void decodes_apic(void **state)
+{
+	(void)state;
+	exit_with(45, 0xffffff00 | 0xfe);
+	assert_int_equal(cpu->exit.apic.vector, 0xfe);
+	exit_with(56, 0x13f0);
+	assert_int_equal(cpu->exit.apic.offset, 0x3f0);
 }
 
 static void decodes_control_registers(void **state)
@@ -222,6 +233,7 @@ int main(void)
 		cmocka_unit_test_setup(decodes_reasons, setup),
 		cmocka_unit_test_setup(keeps_the_whole_code, setup),
 		cmocka_unit_test_setup(decodes_io, setup),
+		cmocka_unit_test_setup(decodes_apic, setup),
 		cmocka_unit_test_setup(decodes_control_registers, setup),
 		cmocka_unit_test_setup(decodes_memory, setup),
 		cmocka_unit_test_setup(winds_up_the_timer, setup),
