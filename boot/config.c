@@ -116,6 +116,7 @@ static void init_vm(struct config_vm *vm, const struct config_section *section)
 		.line = section->line,
 		.is_control = section->kind == CONFIG_CONTROL,
 		.is_autostarted = true,
+		.has_virtual_interrupts = true,
 	};
 }
 

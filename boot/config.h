@@ -70,6 +70,7 @@ struct config_vm {
 	bool is_control;
 	bool is_autostarted; /* always, of the control domain */
 	bool has_testdev;
+	bool has_virtual_interrupts; /* where the CPU has them */
 	struct config_disk disks[CONFIG_DISKS_MAX];
 	struct config_nic nics[CONFIG_NICS_MAX];
 };

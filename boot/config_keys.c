@@ -34,6 +34,7 @@ static const struct config_key keys[] = {
 	{ "cpu",         IN_VM,         CONFIG_CPU,      DOMAIN(cpu), 0, 0 },
 	{ "autostart",   IN_VM,         CONFIG_BOOL,     DOMAIN(is_autostarted), 0, 0 },
 	{ "testdev",     IN_VM,         CONFIG_BOOL,     DOMAIN(has_testdev), 0, 0 },
+	{ "virtual_interrupts", IN_VM,  CONFIG_BOOL,     DOMAIN(has_virtual_interrupts), 0, 0 },
 };
 /* clang-format on */
 

@@ -130,6 +130,8 @@ int vmx_create(struct vcpu *vcpu)
 	vmx->enter_flags =
 		cpu_features.speculation.needs_verw ? VMX_ENTER_VERW : 0;
 	vmx->controls = vmx_machine.controls;
+	if (!vcpu->vm->config->has_virtual_interrupts)
+		vmx->controls.x2apic = 0;
 	vmx->msr_map = vmx_machine.msr_map;
 	vmx->msr_map_x2apic = vmx_machine.msr_map_x2apic;
 	if (vmx->controls.x2apic)

@@ -40,6 +40,7 @@ static const char good_vm[] =
 	"nics = [\"lan\", \"d.m-z,mac=52:54:00:aB:cD:eF\"]\n"
 	"label = \"red\"\ncpu = \"x86-64-v3\"\n"
 	"autostart = false\ntestdev = true\n"
+	"virtual_interrupts = false\n"
 	"[vm.\"a.b\"]\nmemory='1M'\nkernel='k'\n"
 	"[vm.'7']\nmemory='2M'\nfirmware='f'";
 
@@ -137,6 +138,7 @@ static void reads_control(void **state)
 	assert_int_equal(vm.line, 1);
 	assert_int_equal(vm.disk_count + vm.nic_count, 0);
 	assert_false(vm.has_testdev);
+	assert_true(vm.has_virtual_interrupts);
 	assert_int_equal(vm.cpu, CONFIG_CPU_HOST);
 }
 
@@ -166,6 +168,7 @@ static void check_web(const struct config_vm *vm)
 	assert_slice(vm->label, "red");
 	assert_false(vm->is_control || vm->is_autostarted);
 	assert_true(vm->has_testdev);
+	assert_false(vm->has_virtual_interrupts);
 	assert_int_equal(vm->cpu, CONFIG_CPU_V3);
 }
 
