@@ -142,8 +142,8 @@ static const struct refusal sections[] = {
 static const struct refusal keys[] = {
 	{ HV("vcpus = 1"), "2: vcpus: unknown key: [hypervisor] expected one of " HV_KEYS },
 	{ "[control]\nautostart = true", "2: autostart: unknown key: [control] expected one of " DOMAIN_KEYS },
-	{ VM("console = []"), "4: console: unknown key: [vm.NAME] expected one of " DOMAIN_KEYS ", cpu, autostart, testdev" },
-	{ VM("Label = 'x'"), "4: Label: unknown key: [vm.NAME] expected one of " DOMAIN_KEYS ", cpu, autostart, testdev" },
+	{ VM("console = []"), "4: console: unknown key: [vm.NAME] expected one of " DOMAIN_KEYS ", cpu, autostart, testdev, virtual_interrupts" },
+	{ VM("Label = 'x'"), "4: Label: unknown key: [vm.NAME] expected one of " DOMAIN_KEYS ", cpu, autostart, testdev, virtual_interrupts" },
 	{ VM("memory = '2M'"), "4: memory: key given twice: expected it once in this section" },
 	{ VM("disks = []\ndisks = []"), "5: disks: key given twice: expected it once in this section" },
 	{ HV("console = \"serial\""), "2: console = \"serial\": expected " CONSOLES },
