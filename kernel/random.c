@@ -26,15 +26,29 @@ static PERCPU uint8_t jitter_memory[JITTER_BYTES];
 
 static const uint32_t nonce[3];
 
-/* The next key: what @word and the key give together, one way. */
-static void absorb(struct generator *own, uint64_t word)
+/* The next key: what it, all that was mixed in, and the time give together, one
+ * way. */
+static void next_key(struct generator *own)
 {
+	uint64_t now = x86_rdtsc();
+	const uint32_t time[3] = { (uint32_t)now, (uint32_t)(now >> 32), 0 };
 	uint32_t block[CHACHA_BLOCK_WORDS];
 
-	own->key[0] ^= (uint32_t)word;
-	own->key[1] ^= (uint32_t)(word >> 32);
-	chacha_block(own->key, 0, nonce, block);
+	chacha_block(own->key, 0, time, block);
 	memcpy(own->key, block, sizeof(own->key));
+}
+
+/* A quarter of the key, 0 to 3, and the @word. */
+static void mix(struct generator *own, unsigned int quarter, uint64_t word)
+{
+	own->key[2 * quarter] ^= (uint32_t)word;
+	own->key[2 * quarter + 1] ^= (uint32_t)(word >> 32);
+}
+
+static void absorb(struct generator *own, uint64_t word)
+{
+	mix(own, 0, word);
+	next_key(own);
 }
 
 /* Some CPUs go on to answer all ones when their source has died (AMD's of
@@ -52,14 +66,15 @@ static bool read_hardware(const struct generator *own, uint64_t *word)
 	return false;
 }
 
-static bool absorb_hardware(struct generator *own)
+/* Before next_key. */
+static bool mix_hardware(struct generator *own)
 {
-	for (int i = 0; i < HARDWARE_WORDS; i++) {
+	for (unsigned int i = 0; i < HARDWARE_WORDS; i++) {
 		uint64_t word;
 
 		if (!read_hardware(own, &word))
 			return false;
-		absorb(own, word);
+		mix(own, i, word);
 	}
 	return true;
 }
@@ -103,37 +118,48 @@ static bool seed_first(struct generator *own)
 	own->has_rdseed = x86_cpuid_or_zero(7, 0).ebx & CPUID_7_EBX_RDSEED;
 	own->has_rdrand = x86_cpuid(1, 0).ecx & CPUID_1_ECX_RDRAND;
 	absorb(own, cpu_number());
-	return absorb_hardware(own) || absorb_jitter(own);
+	return mix_hardware(own) || absorb_jitter(own);
 }
 
 static bool seed(struct generator *own)
 {
-	absorb(own, x86_rdtsc());
 	if (own->is_seeded)
-		absorb_hardware(own);
+		mix_hardware(own);
 	else
 		own->is_seeded = seed_first(own);
+	next_key(own);
 	return own->is_seeded;
 }
 
+/*
+ * Each block is of the same key, the first half of the first one the next key: what
+ * was given out cannot be found from what is kept (D. J. Bernstein, "Fast-key-erasure
+ * random-number generators").
+ */
 bool random_bytes(void *to, size_t size)
 {
 	struct generator *own = this_cpu(generator);
-	uint32_t block[CHACHA_BLOCK_WORDS];
+	uint32_t key[CHACHA_KEY_WORDS], block[CHACHA_BLOCK_WORDS];
+	size_t skipped = sizeof(key);
 	uint32_t counter = 1;
 	uint8_t *out = to;
 
 	if (!seed(own))
 		return false;
-	for (; size; counter++) {
-		size_t count = size < sizeof(block) ? size : sizeof(block);
+	memcpy(key, own->key, sizeof(key));
+	do {
+		size_t count = min_u64(size, sizeof(block) - skipped);
 
-		chacha_block(own->key, counter, nonce, block);
-		memcpy(out, block, count);
+		chacha_block(key, counter, nonce, block);
+		if (skipped)
+			memcpy(own->key, block, sizeof(own->key));
+		memcpy(out, (uint8_t *)block + skipped, count);
 		out += count;
 		size -= count;
-	}
-	absorb(own, 0);
+		skipped = 0;
+		counter++;
+	} while (size);
 	memset(block, 0, sizeof(block));
+	memset(key, 0, sizeof(key));
 	return true;
 }
