@@ -42,20 +42,28 @@ void lapic_publish_route(struct lapic *lapic)
 	__atomic_store_n(&lapic->route, (uint32_t)route, __ATOMIC_RELAXED);
 }
 
+static void forget_requests(struct lapic *lapic)
+{
+	for (unsigned int i = 0; i < LAPIC_WORDS; i++)
+		__atomic_store_n(&lapic->irr[i], 0, __ATOMIC_RELAXED);
+}
+
 /* 11.4.7.1 "Local APIC State After Power-Up or Reset". LINT0 of vCPU 0 is as
  * firmware leaves it, because kernels are started without one, too: the 8259's
  * interrupts come through it. */
 static void reset_registers(struct lapic *lapic)
 {
 	lapic_timer_stop(lapic);
+	/* others first see that nothing is taken any more */
+	lapic->svr = 0xff;
+	lapic_publish_route(lapic);
 	lapic_settle(lapic, true);
+	forget_requests(lapic);
 	for (unsigned int i = 0; i < LAPIC_WORDS; i++) {
-		__atomic_store_n(&lapic->irr[i], 0, __ATOMIC_RELAXED);
 		__atomic_store_n(&lapic->tmr[i], 0, __ATOMIC_RELAXED);
 		lapic->isr[i] = 0;
 	}
 	lapic->in_service = -1;
-	lapic->svr = 0xff;
 	lapic->ldr = 0;
 	lapic->dfr = ~0U;
 	for (unsigned int i = 0; i < LAPIC_LVT_COUNT; i++)
@@ -135,6 +143,9 @@ bool lapic_write_base(struct lapic *lapic, uint64_t value)
 
 	if (value & ~BASE_VALID || !may_follow(vcpu->msr.apic_base, value))
 		return false;
+	/* whoever looked just before it was turned off may have sent since */
+	if (!(vcpu->msr.apic_base & APIC_BASE_ENABLE))
+		forget_requests(lapic);
 	vcpu->msr.apic_base = value;
 	/* what was set up before it was turned off is lost: 11.4.3 */
 	if (!(value & APIC_BASE_ENABLE))
@@ -189,7 +200,7 @@ static int find_next(struct lapic *lapic)
 
 	/* what waits needs the exit that a real EOI makes */
 	lapic_settle(lapic, vector >= 0);
-	if (vector < 0)
+	if (vector < 0 || !(lapic->route & ROUTE_ENABLED))
 		return LAPIC_NONE;
 	if ((vector & 0xf0) <= (lapic_priority(lapic) & 0xf0))
 		return LAPIC_MASKED;

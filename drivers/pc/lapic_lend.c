@@ -104,11 +104,13 @@ void lapic_take_back(struct lapic *lapic)
 	lapic->vcpu->is_event_due = true;
 }
 
-/* PV EOI is withdrawn here, and not offered while the CPU takes the vectors. */
+/* PV EOI is withdrawn here, and not offered while the CPU takes the vectors. The CPU
+ * would send itself IPIs, whatever SVR says. */
 void lapic_choose_worker(struct lapic *lapic)
 {
+	const uint32_t needed = ROUTE_X2APIC | ROUTE_SOFTWARE;
 	struct vcpu_apic *apic = &lapic->vcpu->apic;
-	bool is_on = apic->page && lapic->route & ROUTE_X2APIC;
+	bool is_on = apic->page && (lapic->route & needed) == needed;
 
 	if (is_on == apic->is_on)
 		return;
@@ -116,4 +118,5 @@ void lapic_choose_worker(struct lapic *lapic)
 	apic->is_on = is_on;
 	apic->is_changed = true;
 	lapic_mirror(lapic);
+	vcpu_request(lapic->vcpu, REQUEST_EVENT);
 }

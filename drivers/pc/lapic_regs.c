@@ -191,6 +191,7 @@ static void write_svr(struct lapic *lapic, uint32_t value)
 			set_lvt(lapic, i, lapic->lvt[i]);
 	}
 	lapic_publish_route(lapic);
+	lapic_choose_worker(lapic);
 }
 
 static void write_lvt(struct lapic *lapic, unsigned int entry, uint32_t value)

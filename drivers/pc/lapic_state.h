@@ -168,8 +168,7 @@ void lapic_end_of_interrupt(struct lapic *lapic);
 
 /* ---- lapic_lend.c */
 
-/* The mode has changed: who does the work from now on. The caller has REQUEST_EVENT
- * follow. */
+/* The mode or SVR has changed: who does the work from now on. */
 void lapic_choose_worker(struct lapic *lapic);
 
 /* Give the CPU what it has not got yet; before the next entry. */

@@ -1,6 +1,8 @@
 /* The ChaCha20 block function. */
 #include "kernel/lib/chacha.h"
 
+#include "kernel/lib/string.h"
+
 #define DOUBLE_ROUNDS 10
 
 static uint32_t rotate_left(uint32_t value, unsigned int count)
@@ -53,4 +55,5 @@ void chacha_block(const uint32_t key[CHACHA_KEY_WORDS], uint32_t counter,
 		double_round(block);
 	for (int i = 0; i < CHACHA_BLOCK_WORDS; i++)
 		block[i] += start[i];
+	memset(start, 0, sizeof(start)); /* the key */
 }

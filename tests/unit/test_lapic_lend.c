@@ -212,6 +212,9 @@ static void reset_forgets(void **state)
 	enter(1);
 	assert_int_equal(cpu_deliver(1), 0x66);
 	lapic_reset(lapic_of(1), true); /* INIT: x2APIC mode stays */
+	/* off by SVR, it takes no self-IPIs, which a CPU would */
+	assert_false(vcpus[1].apic.is_on);
+	assert_true(write_msr(1, 0xf0, 0x1ff));
 	assert_true(vcpus[1].apic.is_on);
 	enter(1);
 	assert_int_equal(status()[0], 0);
@@ -219,9 +222,24 @@ static void reset_forgets(void **state)
 	for (unsigned int i = 0; i < 24 * 4; i++)
 		assert_int_equal(apic_cpus[1].page[0x100 / 4 + i], 0);
 	assert_int_equal(fake_vmcs[VMCS_EOI_EXIT_BITMAP0 + 2], 0);
-	assert_int_equal(apic_cpus[1].page[0xf0 / 4], 0xff);
+	assert_int_equal(apic_cpus[1].page[0xf0 / 4], 0x1ff);
 	lapic_reset(lapic_of(1), false);
 	assert_false(vcpus[1].apic.is_on);
+}
+
+/* Turned off and on again: what came between, or before, is no longer there. */
+static void off_forgets(void **state)
+{
+	(void)state;
+	lapic_accept(lapic_of(0), 0x55, false);
+	assert_true(lapic_write_base(lapic_of(0), VM_LAPIC_BASE));
+	lapic_of(0)->irr[1] = 1; /* by somebody who looked before */
+	assert_int_equal(lapic_next_vector(lapic_of(0)), LAPIC_NONE);
+	assert_true(lapic_write_base(lapic_of(0), BASE_XAPIC));
+	enable_xapic(0);
+	assert_int_equal(lapic_next_vector(lapic_of(0)), LAPIC_NONE);
+	lapic_accept(lapic_of(0), 0x56, false);
+	assert_int_equal(inject(0), 0x56);
 }
 
 static void halted_ones_wake(void **state)
@@ -265,7 +283,7 @@ static void page_has_what_msrs_have(void **state)
 		{ 0xf0, 0x1ff },    { 0x320, 0x40031 }, { 0x340, 0x12 },
 		{ 0x370, 0x44 },    { 0x3e0, 0xa },	{ 0x320, 0x31 },
 		{ 0x380, 0x12345 }, { 0x3f0, 5 },	{ 0x280, 0 },
-		{ 0xf0, 0xfe },
+		{ 0xf0, 0x1fe },
 	};
 
 	(void)state;
@@ -308,6 +326,7 @@ int main(void)
 		TEST(broadcasts_can_be_suppressed),
 		TEST(service_goes_on_in_the_other_mode),
 		TEST(reset_forgets),
+		TEST(off_forgets),
 		TEST(halted_ones_wake),
 		TEST(page_has_what_msrs_have),
 		TEST(illegal_self_ipis_are_errors),
