@@ -7,17 +7,17 @@ build='gcc make nasm binutils acpica-tools gnu-efi grub-common grub-pc-bin
 	grub-efi-amd64-bin xorriso mtools console-setup-linux'
 run='qemu-system-x86 ovmf seabios ipxe-qemu cpio'
 # bochs-term by name: apt would else pick a graphical front end for bochs.
-system='python3-pytest python3-pexpect python3-pytest-timeout
-	python3-pytest-xdist bochs bochs-term bochsbios vgabios'
+bochs='python3-pexpect bochs bochs-term bochsbios vgabios'
+system='python3-pytest python3-pytest-timeout python3-pytest-xdist'
 unit='libcmocka-dev libzydis-dev clang libclang-rt-14-dev lcov'
 lint='clang-format clang-tidy cppcheck'
 
 case ${1-build} in
 build)	packages="$build" ;;
-run | bench)
-	packages="$build $run" ;;
+run)	packages="$build $run" ;;
+bench)	packages="$build $run $bochs" ;;
 test | test-long)
-	packages="$build $run $unit $lint $system" ;;
+	packages="$build $run $unit $lint $system $bochs" ;;
 *)	echo "usage: $0 [build|run|test|test-long|bench]" >&2
 	exit 2 ;;
 esac

@@ -12,6 +12,26 @@ TICKS_PER_MS = 1_000_000
 END = rb"^figure end|^\[.*\] vm guest: gone.*\n|^basalt: (stopped|panic).*\n"
 
 
+def config(vms):
+    """basalt.conf of a machine with @vms: name -> its keys."""
+    return "[hypervisor]\nlog_level = 'debug'\n" + "".join(
+        f"[vm.{name}]\n{keys}" for name, keys in vms.items())
+
+
+def program(words, more=""):
+    """Keys of a VM with the exits guest, which does what @words say."""
+    return (f"kernel = 'guest.elf'\nmemory = '{guest.EXITS_KIB}K'\n"
+            f"cmdline = '{words}'\n{more}")
+
+
+LINUX = (f"kernel = 'vmlinuz'\ninitrd = 'initrd.img'\n"
+         f"cmdline = 'console=ttyS0 {guest.LINUX_INIT}'\n"
+         f"memory = '{guest.LINUX_MIB}M'\n")
+VMS = {"exits": {"guest": program("exits")},
+       "smp": {"guest": program("smp", "vcpus = 2\n")},
+       "life": {"guest": LINUX}}
+
+
 class Basalt:
     """@environment: where it runs."""
 
@@ -22,12 +42,12 @@ class Basalt:
         self.environment = environment
         self.guests = guests
 
-    def make_iso(self, job, config, files):
-        """Basalt, @config and the @files it names; what the loader starts."""
+    def make_iso(self, job, files):
+        """Basalt, the configuration of @job and the @files that it names; what
+        the loader starts."""
         folder = self.root / "build" / "bench" / job
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "basalt.conf").write_text(
-            "[hypervisor]\nlog_level = 'debug'\n[vm.guest]\n" + config)
+        (folder / "basalt.conf").write_text(config(VMS[job]))
         files = [folder / "basalt.conf", *files]
         modules = "".join(f"module2 /boot/{file.name} {file.name}\n"
                           for file in files)
@@ -44,19 +64,11 @@ class Basalt:
         return iso
 
     def say(self, job):
-        """What a machine with one guest says."""
-        if job in ("exits", "smp"):
-            cpus = 2 if job == "smp" else 1
-            iso = self.make_iso(
-                job, f"kernel = 'guest.elf'\nmemory = '{guest.EXITS_KIB}K'\n"
-                f"cmdline = '{job}'\nvcpus = {cpus}\n",
-                [self.guests.program])
-        else:
-            iso = self.make_iso(
-                job, "kernel = 'vmlinuz'\ninitrd = 'initrd.img'\n"
-                f"cmdline = 'console=ttyS0 {guest.LINUX_INIT}'\n"
-                f"memory = '{guest.LINUX_MIB}M'\n",
-                [self.guests.kernel, self.guests.initrd])
+        """What a machine with the guests of @job says."""
+        files = [self.guests.program]
+        if job == "life":
+            files = [self.guests.kernel, self.guests.initrd]
+        iso = self.make_iso(job, files)
         return qemu.run(self.environment,
                         ["-machine", "q35", "-m", str(guest.MACHINE_MIB),
                          "-cdrom", iso], END, guest.BOUND,

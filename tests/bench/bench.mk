@@ -31,12 +31,13 @@ $(BENCH_OUT)/init: $(BENCH_OUT)/init.o
 
 .PHONY: bench bench-compare run
 
-# BENCH=NAME: one row. PEERS=none, kvm or xen: not all of them. ENVIRONMENT: of
-# tests/bench/qemu.py.
+# BENCH=NAME: one row. PEERS=none, kvm or xen: not all of them.
+# ENVIRONMENT=qemu-svm or bochs: rows of that emulator.
 bench:
 	@scripts/setup.sh bench
 	@$(MAKE) --no-print-directory -j$$(nproc) all guest \
 		$(BENCH_OUT)/guest.elf $(BENCH_OUT)/init
+	@$(MAKE) --no-print-directory -j$$(nproc) DEBUG=1 all
 	@scripts/bench --row "$(BENCH)" $(if $(PEERS),--peers "$(PEERS)") \
 		$(if $(ENVIRONMENT),--environment "$(ENVIRONMENT)")
 

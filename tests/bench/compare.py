@@ -37,9 +37,9 @@ def changes(before, after):
             old = before.get(name, {}).get(host)
             new = entry[host]
             if (old is None) != (new is None):
-                yield f"{name:22} {host:7} {cell(old):>12} {cell(new):>12}"
+                yield f"{name:24} {host:7} {cell(old):>12} {cell(new):>12}"
             elif new is not None and abs(percent(old, new)) > CHANGED:
-                yield (f"{name:22} {host:7} {old:>12,} {new:>12,}"
+                yield (f"{name:24} {host:7} {old:>12,} {new:>12,}"
                        f" {percent(old, new):+8.1f} %")
 
 
@@ -49,6 +49,6 @@ def show(baseline, measured):
     if not lines:
         print(f"bench: nothing changed by more than {CHANGED} %")
         return
-    print(f"{'benchmark':22} {'':7} {'baseline':>12} {'now':>12}"
+    print(f"{'benchmark':24} {'':7} {'baseline':>12} {'now':>12}"
           f" {'change':>10}")
     print("\n".join(lines))

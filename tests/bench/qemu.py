@@ -69,12 +69,17 @@ def run(environment, args, until, bound, cpu=None, is_parallel=False):
             process.kill()
 
 
-def find(pattern, said):
-    """What the group of @pattern is in what a machine @said."""
+def find_all(pattern, said):
+    """What the groups of @pattern are in what a machine @said."""
     match = re.search(pattern, said, re.M)
     if not match:
         raise BenchError(f"no {pattern!r} in:\n{said}")
-    return match.group(1)
+    return match.groups()
+
+
+def find(pattern, said):
+    """What its only group is."""
+    return find_all(pattern, said)[0]
 
 
 def figures(said):

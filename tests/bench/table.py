@@ -58,6 +58,17 @@ LINES = [
     Line("linux_first_process", "ms", None, "life", "ready"),
 ]
 
+# Basalt on Intel VMX; the loop's counterpart does not run in Bochs.
+VMX_LINES = [
+    Line(f"vmx_{line.name}", line.unit.replace("insn", "ticks"), None,
+         "exits", line.figure)
+    for line in LINES if line.job == "exits" and line is not LOOP
+    and line.figure != "host"
+] + [
+    Line("vmx_vmreads", "per exit", None, "count", "reads"),
+    Line("vmx_vmwrites", "per exit", None, "count", "writes"),
+]
+
 # What a host has no figure for though the others may: why. "": any host.
 MERGING = "Basalt does not merge pages yet; Linux's needs a guest of its own"
 UNCLAIMED = "a PVH domain has no such device"

@@ -9,6 +9,11 @@ static inline void out8(uint16_t port, uint8_t value)
 	asm volatile("outb %0, %1" : : "a"(value), "Nd"(port));
 }
 
+static inline void out16(uint16_t port, uint16_t value)
+{
+	asm volatile("outw %0, %1" : : "a"(value), "Nd"(port));
+}
+
 static inline void out32(uint16_t port, uint32_t value)
 {
 	asm volatile("outl %0, %1" : : "a"(value), "Nd"(port));

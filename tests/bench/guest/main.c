@@ -2,11 +2,12 @@
  * The bench guest: what operations cost that make a guest exit, the same program
  * under every hypervisor.
  *
- * Run under QEMU's `-icount shift=0`, where the TSC counts instructions: those of
- * the guest and those of the hypervisor alike. Each figure is the least of many
+ * Run under QEMU's `-icount shift=0` or Bochs, where the TSC counts instructions:
+ * those of the guest and those of the hypervisor alike. Each figure is the least of many
  * times and their mean, less that of doing nothing. It prints
  * `figure NAME LEAST MEAN;` lines to COM1 and to the debug console of Xen, whose
- * guests have no COM1. It ends by the test device's port, where there is one.
+ * guests have no COM1. It ends by the test device's port or by powering off,
+ * whichever there is.
  *
  * The command line holds the word `bare` where there is no hypervisor: then only
  * the loop is measured. `smp`: only a second CPU is, without -icount.
@@ -38,6 +39,8 @@
 #define CR0_WP	(1UL << 16)
 #define CR4_PGE (1UL << 7)
 
+#define CPUID_VENDOR	  0
+#define VENDOR_INTEL	  0x756e6547 /* "Genu" */
 #define CPUID_HYPERVISOR  0x40000000
 #define SIGNATURE_KVM	  0x4b4d564b /* "KVMK" */
 #define SIGNATURE_XEN	  0x566e6558 /* "XenV" */
@@ -64,11 +67,18 @@ static void do_cpuid(void)
 	cpuid(0, regs);
 }
 
-static void do_hypercall(void)
+static void do_vmmcall(void)
 {
 	uint64_t number = hypercall_number;
 
 	asm volatile("vmmcall" : "+a"(number) : "D"(0UL), "S"(0UL) : "memory");
+}
+
+static void do_vmcall(void)
+{
+	uint64_t number = hypercall_number;
+
+	asm volatile("vmcall" : "+a"(number) : "D"(0UL), "S"(0UL) : "memory");
 }
 
 static void do_rdmsr(void)
@@ -141,21 +151,30 @@ static void do_cr4_pge(void)
 	toggle_cr4(CR4_PGE);
 }
 
-static uint32_t signature(void)
+static uint32_t signature(uint32_t leaf)
 {
 	uint32_t regs[4];
 
-	cpuid(CPUID_HYPERVISOR, regs);
+	cpuid(leaf, regs);
 	return regs[1];
+}
+
+static struct timing time_of_hypercall(void)
+{
+	uint32_t hypervisor = signature(CPUID_HYPERVISOR);
+
+	hypercall_number = hypervisor == SIGNATURE_XEN ? HC_XEN_VERSION
+						       : HC_VAPIC_POLL_IRQ;
+	if (signature(CPUID_VENDOR) == VENDOR_INTEL)
+		return time_of(do_vmcall);
+	return time_of(do_vmmcall);
 }
 
 static void measure_exits(void)
 {
-	hypercall_number = signature() == SIGNATURE_XEN ? HC_XEN_VERSION
-							: HC_VAPIC_POLL_IRQ;
 	timing_calibrate(time_of(do_nothing));
 	report("cpuid", time_of(do_cpuid));
-	report("hypercall", time_of(do_hypercall));
+	report("hypercall", time_of_hypercall());
 	report("rdmsr", time_of(do_rdmsr));
 	report("free-in", time_of(do_free_in));
 	report("free-out", time_of(do_free_out));
@@ -164,7 +183,7 @@ static void measure_exits(void)
 	report("timer-in", time_of(do_timer_in));
 	report("pci-read", time_of(do_pci_read));
 	report("xapic-read", time_of(do_xapic_read));
-	if (signature() == SIGNATURE_KVM)
+	if (signature(CPUID_HYPERVISOR) == SIGNATURE_KVM)
 		report("clock", time_of(do_clock));
 	report("cr8", time_of(do_cr8));
 	report("pause", time_of(do_pause));
