@@ -9,13 +9,14 @@ run='qemu-system-x86 ovmf seabios ipxe-qemu cpio'
 # bochs-term by name: apt would else pick a graphical front end for bochs.
 bochs='python3-pexpect bochs bochs-term bochsbios vgabios'
 system='python3-pytest python3-pytest-timeout python3-pytest-xdist'
+bench='libc6-dev tcc'
 unit='libcmocka-dev libzydis-dev clang libclang-rt-14-dev lcov'
 lint='clang-format clang-tidy cppcheck'
 
 case ${1-build} in
 build)	packages="$build" ;;
 run)	packages="$build $run" ;;
-bench)	packages="$build $run $bochs" ;;
+bench)	packages="$build $run $bochs $bench" ;;
 test | test-long)
 	packages="$build $run $unit $lint $system $bochs" ;;
 *)	echo "usage: $0 [build|run|test|test-long|bench]" >&2

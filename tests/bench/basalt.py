@@ -9,6 +9,11 @@ from row import BenchError
 
 MS_PER_S = 1000
 TICKS_PER_MS = 1_000_000
+LAUNCH = r"launched; machine: (\d+) KiB"
+END_OF_VM = (r"ends; (\d+) KiB of memory and (\d+) KiB of its tables; "
+             r"machine: (\d+) KiB")
+GONE = rb"gone; machine: .*\n|^basalt: (stopped|panic).*\n"
+BARE_END = rb"^figure (end|ticks .*)\n"
 END = rb"^figure end|^\[.*\] vm guest: gone.*\n|^basalt: (stopped|panic).*\n"
 
 
@@ -18,18 +23,32 @@ def config(vms):
         f"[vm.{name}]\n{keys}" for name, keys in vms.items())
 
 
-def program(words, more=""):
-    """Keys of a VM with the exits guest, which does what @words say."""
-    return (f"kernel = 'guest.elf'\nmemory = '{guest.EXITS_KIB}K'\n"
-            f"cmdline = '{words}'\n{more}")
+def program(word, kib=guest.EXITS_KIB, more=""):
+    """Keys of a VM with the exits guest, which does what @word says."""
+    return (f"kernel = 'guest.elf'\nmemory = '{kib}K'\n"
+            f"cmdline = '{word}'\n{more}")
 
 
-LINUX = (f"kernel = 'vmlinuz'\ninitrd = 'initrd.img'\n"
-         f"cmdline = 'console=ttyS0 {guest.LINUX_INIT}'\n"
-         f"memory = '{guest.LINUX_MIB}M'\n")
+def crowd(count, word):
+    """So many VMs of the least size that do what @word says."""
+    return {f"crowd-{number}": program(word, guest.CROWD_KIB)
+            for number in range(count)}
+
+
+def linux(words):
+    """Keys of a VM with Debian's kernel, which is told @words."""
+    return ("kernel = 'vmlinuz'\ninitrd = 'initrd.img'\n"
+            f"cmdline = 'console=ttyS0 {words}'\n"
+            f"memory = '{guest.LINUX_MIB}M'\n")
+
+
 VMS = {"exits": {"guest": program("exits")},
-       "smp": {"guest": program("smp", "vcpus = 2\n")},
-       "life": {"guest": LINUX}}
+       "smp": {"guest": program("smp", more="vcpus = 2\n")},
+       "life": {"guest": linux(guest.LINUX_INIT)},
+       "jobs": {"guest": linux(guest.LINUX_JOBS)}}
+VMS |= {f"crowd-{count}": crowd(count, "nap") for count in guest.CROWDS}
+VMS |= {f"scale-{count}": crowd(count, "sleep") | {"guest": program("scale")}
+        for count in (0, *guest.CROWDS)}
 
 
 class Basalt:
@@ -65,32 +84,57 @@ class Basalt:
 
     def say(self, job):
         """What a machine with the guests of @job says."""
-        files = [self.guests.program]
-        if job == "life":
-            files = [self.guests.kernel, self.guests.initrd]
-        iso = self.make_iso(job, files)
+        iso = self.make_iso(job, {
+            "life": [self.guests.kernel, self.guests.initrd],
+            "jobs": [self.guests.kernel, self.guests.jobs_initrd],
+        }.get(job, [self.guests.program]))
+        until, times = END, 1
+        if job.startswith("crowd"):
+            until, times = GONE, len(VMS[job])
         return qemu.run(self.environment,
                         ["-machine", "q35", "-m", str(guest.MACHINE_MIB),
-                         "-cdrom", iso], END, guest.BOUND,
-                        is_parallel=job == "smp")
+                         "-cdrom", iso], until, guest.BOUND,
+                        is_parallel=job == "smp", times=times)
 
     @staticmethod
     def job_of(line):
-        """Memory is told by the other jobs' machines."""
-        return {"vm": "life", "host": "exits"}.get(line.figure, line.job)
+        """Memory of one VM is told by the other jobs' machines."""
+        if line.job == "memory":
+            return {"vm": "life", "host": "exits"}[line.figure]
+        return line.job
 
     @staticmethod
     def figures(job, said):
         """Name -> least and mean."""
         found = qemu.figures(whole_lines(said))
-        if job != "life":
-            own = int(qemu.find(r"(\d+) KiB of it used by Basalt", said))
-            return found | {"host": (own, own)}
-        life = round(stamp("gone", said) - stamp("launched", said))
-        ready = found["ticks"][0] // TICKS_PER_MS
-        beside = memory(said)
-        return {"life": (life, life), "ready": (ready, ready),
-                "vm": (beside, beside)}
+        kind = job.split("-")[0]
+        if kind in FIGURES:
+            found |= {name: (cost, cost) for name, cost
+                      in FIGURES[kind](job, said, found).items()}
+        return found
+
+
+def exits_figures(_job, said, _found):
+    return {"host": int(qemu.find(r"(\d+) KiB of it used by Basalt", said))}
+
+
+def scale_figures(job, said, _found):
+    """None of its own, but all VMs have to be there, and to stay."""
+    said = said[:said.index("figure end")]
+    launched = said[:said.index("figure ")].count("launched; machine:")
+    if launched != len(VMS[job]) or re.search("not started|gone;", said):
+        raise BenchError(f"not all VMs of {job} sleep:\n{said}")
+    return {}
+
+
+def life_figures(_job, said, found):
+    return {"life": round(stamp("gone", said) - stamp("launched", said)),
+            "ready": found["ticks"][0] // TICKS_PER_MS,
+            "vm": beside(said)}
+
+
+def crowd_figures(_job, said, _found):
+    return {"vm": beside(said)}
 
 
 def whole_lines(said):
@@ -105,14 +149,21 @@ def stamp(event, said):
     return float(seconds) * MS_PER_S
 
 
-def memory(said):
-    """KiB in use at the end of a machine's only VM beyond those before it, its
-    own memory and the tables that map that."""
-    before = int(qemu.find(r"launched; machine: (\d+) KiB", said))
-    own = int(qemu.find(r"ends; (\d+) KiB of memory", said))
-    tables = int(qemu.find(r"and (\d+) KiB of its tables", said))
-    at_end = int(qemu.find(r"tables; machine: (\d+) KiB", said))
-    return at_end - before - own - tables
+def beside(said):
+    """KiB in use when the first VM ends beyond those before the first was
+    launched, their own memory and the tables that map it: of each VM."""
+    launches = list(re.finditer(LAUNCH, said))
+    ends = list(re.finditer(END_OF_VM, said))
+    if not ends or len(ends) != len(launches) or \
+            ends[0].start() < launches[-1].start():
+        raise BenchError(f"the VMs were not there at once:\n{said}")
+    before, at_end = int(launches[0].group(1)), int(ends[0].group(3))
+    guests = sum(int(end.group(1)) + int(end.group(2)) for end in ends)
+    return round((at_end - before - guests) / len(ends))
+
+
+FIGURES = {"exits": exits_figures, "life": life_figures,
+           "scale": scale_figures, "crowd": crowd_figures}
 
 
 class Bare:
@@ -124,26 +175,27 @@ class Bare:
         self.environment = environment
         self.guests = guests
 
-    def program(self):
-        """Figures of the bench guest."""
-        said = qemu.run(self.environment,
-                        ["-machine", "q35", "-m", "128",
-                         "-kernel", self.guests.program, "-append", "bare"],
-                        rb"^figure end", guest.BOUND)
-        return qemu.figures(said)
+    def say(self, job):
+        """What the machine says of @job."""
+        args = {
+            "exits": [self.guests.program, "-append", "bare"],
+            "life": [self.guests.kernel, "-initrd", self.guests.initrd,
+                     "-append", f"console=ttyS0 {guest.LINUX_INIT}"],
+            "jobs": [self.guests.kernel, "-initrd", self.guests.jobs_initrd,
+                     "-append", f"console=ttyS0 {guest.LINUX_JOBS}"],
+        }[job]
+        return qemu.run(self.environment,
+                        ["-machine", "q35", "-m", str(guest.LINUX_MIB),
+                         "-kernel", *args], BARE_END, guest.BOUND)
 
-    def loop(self):
-        """Ticks of the loop."""
-        return self.program()["loop"][0]
+    @staticmethod
+    def figures(_job, said):
+        """Name -> least and mean."""
+        return qemu.figures(said)
 
     def ready(self):
         """Milliseconds from a kernel's entry to the first process: firmware
         and loader take as long for the bench guest."""
-        said = qemu.run(self.environment,
-                        ["-machine", "q35", "-m", str(guest.LINUX_MIB),
-                         "-kernel", self.guests.kernel,
-                         "-initrd", self.guests.initrd,
-                         "-append", f"console=ttyS0 {guest.LINUX_INIT}"],
-                        rb"^figure ticks .*\n", guest.BOUND)
-        ticks = qemu.figures(said)["ticks"][0] - self.program()["entry"][0]
-        return ticks // TICKS_PER_MS
+        life, exits = (self.figures(job, self.say(job))
+                       for job in ("life", "exits"))
+        return (life["ticks"][0] - exits["entry"][0]) // TICKS_PER_MS

@@ -29,6 +29,11 @@ $(BENCH_OUT)/guest.elf: $(BENCH_OBJECTS) tests/bench/guest/guest.ld
 $(BENCH_OUT)/init: $(BENCH_OUT)/init.o
 	@ld -nostdlib -static -s --build-id=none -o $@ $<
 
+# The first process of the one that does whole jobs.
+$(BENCH_OUT)/jobs.elf: tests/bench/jobs/jobs.c tests/bench/bench.mk
+	@mkdir -p $(@D)
+	@gcc -std=gnu11 -O2 $(WARNINGS) -static -s -o $@ $<
+
 .PHONY: bench bench-compare run
 
 # BENCH=NAME: one row. PEERS=none, kvm or xen: not all of them.
@@ -36,7 +41,7 @@ $(BENCH_OUT)/init: $(BENCH_OUT)/init.o
 bench:
 	@scripts/setup.sh bench
 	@$(MAKE) --no-print-directory -j$$(nproc) all guest \
-		$(BENCH_OUT)/guest.elf $(BENCH_OUT)/init
+		$(BENCH_OUT)/guest.elf $(BENCH_OUT)/init $(BENCH_OUT)/jobs.elf
 	@$(MAKE) --no-print-directory -j$$(nproc) DEBUG=1 all
 	@scripts/bench --row "$(BENCH)" $(if $(PEERS),--peers "$(PEERS)") \
 		$(if $(ENVIRONMENT),--environment "$(ENVIRONMENT)")

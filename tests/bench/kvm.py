@@ -24,6 +24,11 @@ linux -append "console=ttyS0 {guest.LINUX_INIT}"
 ticks gone
 cat /tmp/com1
 """,
+    "jobs": f"""\
+guest 256M vmlinuz -initrd /bench/jobs.img \
+	-append "console=ttyS0 {guest.LINUX_JOBS}"
+cat /tmp/com1
+""",
     # While the guest sleeps: what is QEMU's own of its memory.
     "memory": f"""\
 linux -append "console=ttyS0 {guest.LINUX_IDLE}" &

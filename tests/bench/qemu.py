@@ -41,8 +41,9 @@ ENVIRONMENTS = {environment.name: environment for environment in (
 )}
 
 
-def listen(process, until, bound):
-    """COM1 up to the pattern @until, up to the end, or for @bound seconds."""
+def listen(process, until, bound, times):
+    """COM1 up to the pattern @until, so many @times, up to the end, or for
+    @bound seconds."""
     said = b""
     deadline = time.monotonic() + bound
     with selectors.DefaultSelector() as selector:
@@ -50,12 +51,13 @@ def listen(process, until, bound):
         while selector.select(max(0, deadline - time.monotonic())):
             data = process.stdout.read1()
             said += data
-            if not data or re.search(until, said, re.M):
+            if not data or len(re.findall(until, said, re.M)) >= times:
                 break
     return said.decode("latin-1").replace("\r", "")
 
 
-def run(environment, args, until, bound, cpu=None, is_parallel=False):
+def run(environment, args, until, bound, cpu=None, is_parallel=False,
+        times=1):
     """What a machine with @args says; it is gone afterwards."""
     mode = environment.parallel if is_parallel else environment.counting
     command = [*environment.command, *mode, "-cpu", cpu or environment.cpu,
@@ -64,7 +66,7 @@ def run(environment, args, until, bound, cpu=None, is_parallel=False):
                           stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT) as process:
         try:
-            return listen(process, until, bound)
+            return listen(process, until, bound, times)
         finally:
             process.kill()
 

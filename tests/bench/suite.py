@@ -18,15 +18,15 @@ class Suite:
         self.bare = bare
         self.logs = logs
         self.found = {}
-        self.bare_loop = None
 
     def run(self, host, job):
         """The figures of all runs, taken once."""
         if (host.name, job) not in self.found:
+            runs = RUNS_PARALLEL if job == "smp" else RUNS
+            if host is self.bare:
+                runs = 1
             self.found[host.name, job] = [self.run_once(host, job, number)
-                                          for number in range(
-                                              RUNS_PARALLEL if job == "smp"
-                                              else RUNS)]
+                                          for number in range(runs)]
         return self.found[host.name, job]
 
     def run_once(self, host, job, number):
@@ -46,16 +46,17 @@ class Suite:
             raise BenchError(f"{host.name}: no {line.figure} for {line.name}:"
                              f" see {self.logs}")
         costs = [run[line.figure][which] for run in runs]
-        if line is not table.LOOP:
+        if not line.is_relative():
             return costs
-        if self.bare_loop is None:
-            self.bare_loop = self.bare.loop()
-        return [(cost - self.bare_loop) * PPM // self.bare_loop
-                for cost in costs]
+        bare = self.run(self.bare, line.job)[0][line.figure][0]
+        return [(cost - bare) * PPM // bare for cost in costs]
 
     def row(self, line):
         """The row of @line: the first run, which the others have to repeat."""
-        row = Row(line.name, line.unit, line.goal)
+        goal = line.goal
+        if line.like:
+            goal = self.costs(self.hosts[0], line.like, 0)[0]
+        row = Row(line.name, line.unit, goal)
         why = table.MISSING.get((line.name, ""))
         if why:
             row.notes.append(why)
@@ -76,7 +77,7 @@ class Suite:
         setattr(row, host.name, sorted(costs)[len(costs) // 2]
                 if line.job == "smp" else costs[0])
         # A share of nearly nothing has no spread worth telling.
-        spread = spread_of(costs) if line is not table.LOOP else 0
+        spread = spread_of(costs) if not line.is_relative() else 0
         if spread > SETTLED:
             row.notes.append(f"{host.name}: {len(costs)} runs differ by"
                              f" {spread} %")

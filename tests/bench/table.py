@@ -2,19 +2,30 @@
 
 from dataclasses import dataclass
 
+import guest
+
+
+PPM_OVER_BARE = "ppm"
+
 
 @dataclass(frozen=True)
 class Line:
-    """@job, @figure: where the figure comes from (qemu.figures)."""
+    """@job, @figure: where the figure comes from (qemu.figures). @like: a line
+    whose figure is the goal."""
 
     name: str
     unit: str
     goal: int
     job: str = None
     figure: str = None
+    like: object = None
+
+    def is_relative(self):
+        """Is it what a job takes beyond what it takes without hypervisor?"""
+        return self.unit == PPM_OVER_BARE
 
 
-LOOP = Line("cpu_loop", "ppm", 200, "exits", "loop")  # goal: 0.02 %
+LOOP = Line("cpu_loop", PPM_OVER_BARE, 200, "exits", "loop")  # goal: 0.02 %
 LIFE = Line("vm_lifecycle", "ms", 1300, "life", "life")
 
 LINES = [
@@ -35,9 +46,15 @@ LINES = [
     Line("ksm_idle", "% of a CPU", 1),
     Line("cow_break", "insn", 1500),
     Line("vm_overhead", "KiB", 128, "memory", "vm"),
+    Line("vm_overhead_10", "KiB", 128, "crowd-10", "vm"),
+    Line("vm_overhead_100", "KiB", 128, "crowd-100", "vm"),
     Line("host_overhead", "KiB", 4096, "memory", "host"),
     Line("boot_control", "ms", None),
     LIFE,
+    Line("job_cpu", PPM_OVER_BARE, 10000, "jobs", "cpu"),
+    Line("job_syscall", PPM_OVER_BARE, 10000, "jobs", "syscall"),
+    Line("job_shell", PPM_OVER_BARE, 10000, "jobs", "shell"),
+    Line("job_compile", PPM_OVER_BARE, 10000, "jobs", "compile"),
     # Beside the goals.
     Line("pio_null_write", "insn", None, "exits", "free-out"),
     Line("serial_read", "insn", None, "exits", "serial-in"),
@@ -57,6 +74,17 @@ LINES = [
     Line("ipi_remote", "host ticks", None, "smp", "remote-ipi"),
     Line("linux_first_process", "ms", None, "life", "ready"),
 ]
+
+# Beside none, 10 and 100 other VMs, which sleep.
+SCALE = {"exit_cpuid": "cpuid", "exit_pio_null": "free-in",
+         "ipi_self": "ipi-running"}
+ALONE = [Line(f"scale_0_{name}", "insn", None, "scale-0", figure)
+         for name, figure in SCALE.items()]
+CROWDED = [Line(f"scale_{count}_{name}", "insn", None, f"scale-{count}", figure,
+                ALONE[number])
+           for count in guest.CROWDS
+           for number, (name, figure) in enumerate(SCALE.items())]
+LINES += ALONE + CROWDED
 
 # Basalt on Intel VMX; the loop's counterpart does not run in Bochs.
 VMX_LINES = [
@@ -89,8 +117,13 @@ MISSING = {
     ("touch_4k_write_next", "xen"): POPULATED,
     ("host_overhead", "kvm"): "KVM is a part of Linux",
 }
+ONE_ONLY = "measured with one VM only"
+MISSING |= {(line.name, host): ONE_ONLY for host in ("kvm", "xen")
+            for line in LINES
+            if (line.job or "").startswith(("scale", "crowd"))}
 # Where a figure stands for something else.
 REMARKS = {
+    ("job_shell", "basalt"): "38 CPUIDs of each program's start are most of it",
     ("pci_config_read", "xen"): "answered by nobody: no PCI in a PVH domain",
     ("vm_overhead", "kvm"): "QEMU's anonymous memory; not the kernel's for it",
     ("vm_overhead", "xen"): "Xen tells whole MiB; tables of memory included",

@@ -9,7 +9,7 @@ KIB_PER_MIB = 1024
 CONTROL_MIB = 768
 
 LINUX = f"""\
-config {guest.LINUX_MIB} vmlinuz 'ramdisk="/bench/initrd.img"' \\
+config {guest.LINUX_MIB} vmlinuz 'ramdisk="/bench/%s"' \\
 	'cmdline="console=hvc0 %s"'
 """
 FREE = """\
@@ -29,13 +29,17 @@ config {-(-guest.EXITS_KIB // KIB_PER_MIB)} guest.elf 'vcpus=2' 'cmdline="smp"'
 xl create /tmp/config
 sleep 1000
 """,
-    "life": LINUX % guest.LINUX_INIT + """\
+    "life": LINUX % ("initrd.img", guest.LINUX_INIT) + """\
 ticks create
 xl create -F /tmp/config > /dev/null
 ticks gone
 cat /var/log/xen/console/*
 """,
-    "memory": LINUX % guest.LINUX_IDLE + FREE % "-before" + """\
+    "jobs": LINUX % ("jobs.img", guest.LINUX_JOBS) + """\
+xl create -F /tmp/config > /dev/null
+cat /var/log/xen/console/*
+""",
+    "memory": LINUX % ("initrd.img", guest.LINUX_IDLE) + FREE % "-before" + """\
 xl create /tmp/config
 sleep 10
 """ + FREE % "-after" + """\

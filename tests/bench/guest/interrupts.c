@@ -19,7 +19,8 @@
 #define TIMER_BY_1	  0xb
 #define LVT_MASKED	  (1U << 16)
 #define FAR_COUNT	  0x7fffffff
-#define FAR_AWAY	  (1UL << 50) /* ticks of the TSC */
+#define FAR_AWAY	  (1UL << 50)  /* ticks of the TSC */
+#define NAP		  2000000000UL /* as many */
 
 #define PIC_MASK   0x21
 #define PIC_2_MASK 0xa1
@@ -176,10 +177,33 @@ static void measure_timer(void)
 	wrmsr(MSR_X2APIC_TIMER, LVT_MASKED | VECTOR);
 }
 
-void interrupts_measure(void)
+void interrupts_nap(void)
+{
+	uint32_t count = bench_interrupt_count;
+
+	interrupts_use_x2apic();
+	wrmsr(MSR_X2APIC_TIMER, TIMER_DEADLINE | VECTOR);
+	wrmsr(MSR_TSC_DEADLINE, ticks() + NAP);
+	while (bench_interrupt_count == count)
+		asm volatile("sti; hlt; cli" : : : "memory");
+	bench_interrupt_count = 0;
+}
+
+_Noreturn void interrupts_sleep(void)
+{
+	for (;;)
+		asm volatile("sti; hlt" : : : "memory");
+}
+
+void interrupts_measure_ipi(void)
 {
 	interrupts_use_x2apic();
 	report_checked("ipi-running", time_of(do_ipi_running));
+}
+
+void interrupts_measure(void)
+{
+	interrupts_measure_ipi();
 	report_checked("ipi-halted", time_of(do_ipi_halted));
 	report("eoi", time_of(do_eoi));
 	measure_timer();

@@ -20,5 +20,11 @@ uint32_t interrupts_count(void);
 
 /* Switch the local APIC to x2APIC mode, and report what interrupts cost. */
 void interrupts_measure(void);
+/* Of IPIs to a running CPU only. */
+void interrupts_measure_ipi(void);
+
+/* Halt until a timer ends it, two seconds at 1 GHz. */
+void interrupts_nap(void);
+_Noreturn void interrupts_sleep(void);
 
 #endif

@@ -9,8 +9,13 @@
  * guests have no COM1. It ends by the test device's port or by powering off,
  * whichever there is.
  *
- * The command line holds the word `bare` where there is no hypervisor: then only
- * the loop is measured. `smp`: only a second CPU is, without -icount.
+ * The command line may hold a word:
+ *
+ *	bare	there is no hypervisor: measure the loop, and tell when we came
+ *	smp	measure a second CPU only, without -icount
+ *	scale	when others have begun to sleep, measure a few exits
+ *	sleep	do nothing, for ever
+ *	nap	do nothing for two seconds, and end
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -54,6 +59,7 @@ void bench_main(const char *cmdline, uint64_t entry_tsc);
 
 static uint8_t clock_page[32] __attribute__((aligned(32)));
 static uint64_t hypercall_number;
+static uint64_t entry; /* TSC */
 
 static void do_nothing(void)
 {
@@ -220,23 +226,63 @@ static bool has_word(const char *line, const char *word)
 	return false;
 }
 
+static void measure_all(void)
+{
+	measure_exits();
+	interrupts_measure();
+	pages_measure();
+	measure_loop();
+}
+
+static void measure_bare(void)
+{
+	report("entry", (struct timing){ entry, entry });
+	measure_loop();
+}
+
+static void measure_smp(void)
+{
+	timing_calibrate(time_of(do_nothing));
+	report("cpuid", time_of(do_cpuid));
+	smp_measure();
+}
+
+static void measure_scale(void)
+{
+	interrupts_nap();
+	timing_calibrate(time_of(do_nothing));
+	report("cpuid", time_of(do_cpuid));
+	report("free-in", time_of(do_free_in));
+	interrupts_measure_ipi();
+}
+
+static void nap(void)
+{
+	interrupts_nap();
+	end(0);
+}
+
+static const struct {
+	const char *word;
+	void (*act)(void);
+} modes[] = {
+	{ "bare", measure_bare },
+	{ "smp", measure_smp },
+	{ "scale", measure_scale },
+	{ "sleep", interrupts_sleep },
+	{ "nap", nap },
+	{ "", measure_all },
+};
+
 void bench_main(const char *cmdline, uint64_t entry_tsc)
 {
-	bool is_bare = has_word(cmdline, "bare");
+	size_t mode = 0;
 
+	entry = entry_tsc;
 	interrupts_init();
-	report("entry", (struct timing){ entry_tsc, entry_tsc });
-	if (has_word(cmdline, "smp")) {
-		timing_calibrate(time_of(do_nothing));
-		report("cpuid", time_of(do_cpuid));
-		smp_measure();
-	} else if (!is_bare) {
-		measure_exits();
-		interrupts_measure();
-		pages_measure();
-	}
-	if (!has_word(cmdline, "smp"))
-		measure_loop();
+	while (*modes[mode].word && !has_word(cmdline, modes[mode].word))
+		mode++;
+	modes[mode].act();
 	print("figure end\n");
 	end(0);
 }
