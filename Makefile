@@ -145,7 +145,7 @@ help:
 	@echo "make run        build and boot in QEMU; CPUS=2 MEM=1024 FIRMWARE=bios|uefi"
 	@echo "make test       all tests that a push must pass; test-long: and the long ones"
 	@echo "make test-unit, test-system, lint, fuzz (FUZZ_TIME=60), coverage: the parts"
-	@echo "make bench      figures, and build/bench.json"
+	@echo "make bench      figures, and build/bench.json; PEERS=none ENVIRONMENT=qemu-svm|bochs BENCH=ROW"
 	@echo "make format     clang-format over all C files"
 
 clean:

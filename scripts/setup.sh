@@ -17,8 +17,9 @@ case ${1-build} in
 build)	packages="$build" ;;
 run)	packages="$build $run" ;;
 bench)	packages="$build $run $bochs $bench" ;;
-test | test-long)
-	packages="$build $run $unit $lint $system $bochs" ;;
+test)	packages="$build $run $unit $lint $system $bochs" ;;
+test-long)
+	packages="$build $run $unit $lint $system $bochs $bench" ;;
 *)	echo "usage: $0 [build|run|test|test-long|bench]" >&2
 	exit 2 ;;
 esac

@@ -116,8 +116,8 @@ test:
 
 test-long:
 	@scripts/setup.sh test-long
-	@$(MAKE) --no-print-directory -j$$(nproc) images test-programs
-	@scripts/test --unit --fuzz 60 --lint --system --long
+	@$(MAKE) --no-print-directory -j$$(nproc) images test-programs $(BENCH_PROGRAMS)
+	@scripts/test --unit --fuzz 60 --lint --system --long --bench
 
 test-unit:
 	@scripts/setup.sh test

@@ -34,14 +34,15 @@ $(BENCH_OUT)/jobs.elf: tests/bench/jobs/jobs.c tests/bench/bench.mk
 	@mkdir -p $(@D)
 	@gcc -std=gnu11 -O2 $(WARNINGS) -static -s -o $@ $<
 
+BENCH_PROGRAMS := $(BENCH_OUT)/guest.elf $(BENCH_OUT)/init $(BENCH_OUT)/jobs.elf
+
 .PHONY: bench bench-compare run
 
 # BENCH=NAME: one row. PEERS=none, kvm or xen: not all of them.
 # ENVIRONMENT=qemu-svm or bochs: rows of that emulator.
 bench:
 	@scripts/setup.sh bench
-	@$(MAKE) --no-print-directory -j$$(nproc) all guest \
-		$(BENCH_OUT)/guest.elf $(BENCH_OUT)/init $(BENCH_OUT)/jobs.elf
+	@$(MAKE) --no-print-directory -j$$(nproc) all guest $(BENCH_PROGRAMS)
 	@$(MAKE) --no-print-directory -j$$(nproc) DEBUG=1 all
 	@scripts/bench --row "$(BENCH)" $(if $(PEERS),--peers "$(PEERS)") \
 		$(if $(ENVIRONMENT),--environment "$(ENVIRONMENT)")

@@ -3,6 +3,7 @@
 import json
 
 from row import HOSTS, BenchError
+from table import PPM_OVER_BARE
 
 CHANGED = 2  # percent; less is no change
 
@@ -41,6 +42,33 @@ def changes(before, after):
             elif new is not None and abs(percent(old, new)) > CHANGED:
                 yield (f"{name:24} {host:7} {old:>12,} {new:>12,}"
                        f" {percent(old, new):+8.1f} %")
+
+
+def complaint(entry, before):
+    """What is wrong with @entry, or None. @before: the baseline's, if it has
+    one. Of a share of nearly nothing only the goal counts."""
+    cost, goal = entry["basalt"], entry["goal"]
+    if goal is not None and cost > goal:
+        return f"{cost:,} {entry['unit']}, goal {goal:,}"
+    old = before and before["basalt"]
+    if old is not None and entry["unit"] != PPM_OVER_BARE and \
+            percent(old, cost) > CHANGED:
+        return f"{cost:,} {entry['unit']}, was {old:,}"
+    return None
+
+
+def check(baseline, entries):
+    """Print what is wrong with @entries, which were measured, then how many
+    are right. Are all?"""
+    kept = load(baseline)
+    wrong = [(entry["name"], complaint(entry, kept.get(entry["name"])))
+             for entry in entries]
+    wrong = [(name, why) for name, why in wrong if why]
+    for name, why in wrong:
+        print(f"FAIL {name}: {why}")
+    print(f"bench: {len(entries) - len(wrong)} rows passed,"
+          f" {len(wrong)} failed")
+    return not wrong
 
 
 def show(baseline, measured):
